@@ -1,0 +1,370 @@
+//! The receiving side of a ring of bytes.
+
+use std::time::{Duration, Instant};
+
+use crate::algo::spsc;
+use crate::copy;
+use crate::guard::{Drain, Message};
+use crate::participant::{Participant, Until};
+use crate::peer::Peer;
+use crate::stats::Stats;
+use crate::{Error, Result};
+
+/// Receives messages in order. One per ring; it may move between threads, but only one uses it at a time.
+///
+/// Releasing a message acknowledges it: what a consumer was handed and had not released when it died, its
+/// successor gets again, marked [`Message::redelivered`].
+#[derive(Debug)]
+pub struct Consumer {
+    pub(crate) core: Participant,
+    pub(crate) cursor: spsc::Consumer,
+    largest: u64,
+    /// Position up to which the last consumer had been handed messages.
+    handed_before: u64,
+    closed: bool,
+}
+
+/// A message in the ring: its payload's position, and its length.
+type Place = (u64, u64);
+
+impl Consumer {
+    pub(crate) fn attach(core: Participant) -> Result<Self> {
+        let identity = core.region.identity();
+        let (capacity, largest) = (identity.capacity, identity.largest);
+        let cursor = spsc::Consumer::attach(core.cursors(), capacity).map_err(|found| core.corrupt(found))?;
+        let handed = core.counters().handed.get();
+        let ahead = handed.wrapping_sub(cursor.position());
+        // Anything else is stale or forged, and only a mark on messages depends on it.
+        let handed_before = if ahead <= capacity { handed } else { cursor.position() };
+        core.announce();
+        Ok(Self { core, cursor, largest, handed_before, closed: false })
+    }
+
+    /// Receives the next message in place; blocks while the ring is empty. The message is released when the
+    /// returned [`Message`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`] once the producer has closed and everything has been received,
+    /// [`Error::PeerDied`] (if asked for), [`Error::Replaced`], [`Error::Corrupt`].
+    #[inline]
+    pub fn recv(&mut self) -> Result<Message<'_>> {
+        let place = self.next_until(Until::Forever)?;
+        Ok(Message::new(self, place))
+    }
+
+    /// Receives the next message in place if there is one; `None` means the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Corrupt`].
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<Option<Message<'_>>> {
+        let place = self.next()?;
+        Ok(place.map(|place| Message::new(self, place)))
+    }
+
+    /// Receives the next message in place; blocks while the ring is empty, for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>> {
+        let place = self.next_until(Until::After(timeout))?;
+        Ok(Message::new(self, place))
+    }
+
+    /// Receives the next message in place; blocks while the ring is empty, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<Message<'_>> {
+        let place = self.next_until(Until::At(deadline))?;
+        Ok(Message::new(self, place))
+    }
+
+    /// Copies the next message to the front of `buffer`, releases it, and returns its length; blocks while
+    /// the ring is empty. Sound even if a peer changes the message meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`], and [`Error::BufferTooSmall`]: then the message stays in the ring.
+    #[inline]
+    pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        let place = self.next_until(Until::Forever)?;
+        self.copy_into(place, buffer)
+    }
+
+    /// As [`Consumer::recv_into`] if there is a message; `None` means the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::try_recv`], and [`Error::BufferTooSmall`].
+    #[inline]
+    pub fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<Option<usize>> {
+        self.next()?.map(|place| self.copy_into(place, buffer)).transpose()
+    }
+
+    /// As [`Consumer::recv_into`], for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv_into`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_into_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
+        let place = self.next_until(Until::After(timeout))?;
+        self.copy_into(place, buffer)
+    }
+
+    /// As [`Consumer::recv_into`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv_into`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_into_deadline(&mut self, buffer: &mut [u8], deadline: Instant) -> Result<usize> {
+        let place = self.next_until(Until::At(deadline))?;
+        self.copy_into(place, buffer)
+    }
+
+    /// Replaces what is in `out` by a copy of the next message and releases it; blocks while the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`].
+    #[inline]
+    pub fn recv_to_vec(&mut self, out: &mut Vec<u8>) -> Result<()> {
+        let place = self.next_until(Until::Forever)?;
+        self.copy_to_vec(place, out)
+    }
+
+    /// As [`Consumer::recv_to_vec`] if there is a message; `false` means the ring is empty and `out` is as it was.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::try_recv`].
+    #[inline]
+    #[must_use = "an empty ring yields nothing"]
+    pub fn try_recv_to_vec(&mut self, out: &mut Vec<u8>) -> Result<bool> {
+        match self.next()? {
+            Some(place) => self.copy_to_vec(place, out).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// As [`Consumer::recv_to_vec`], for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_to_vec_timeout(&mut self, out: &mut Vec<u8>, timeout: Duration) -> Result<()> {
+        let place = self.next_until(Until::After(timeout))?;
+        self.copy_to_vec(place, out)
+    }
+
+    /// As [`Consumer::recv_to_vec`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_to_vec_deadline(&mut self, out: &mut Vec<u8>, deadline: Instant) -> Result<()> {
+        let place = self.next_until(Until::At(deadline))?;
+        self.copy_to_vec(place, out)
+    }
+
+    /// Receives everything that is there, in place; blocks while there is nothing. All that was looked at is
+    /// released with one store when the returned [`Drain`] is dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`].
+    #[inline]
+    pub fn drain(&mut self) -> Result<Drain<'_>> {
+        self.next_until(Until::Forever)?;
+        Ok(Drain::new(self))
+    }
+
+    /// As [`Consumer::drain`] if there is something; `None` means the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::try_recv`].
+    #[inline]
+    pub fn try_drain(&mut self) -> Result<Option<Drain<'_>>> {
+        Ok(self.next()?.map(|_| Drain::new(self)))
+    }
+
+    /// As [`Consumer::drain`], for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn drain_timeout(&mut self, timeout: Duration) -> Result<Drain<'_>> {
+        self.next_until(Until::After(timeout))?;
+        Ok(Drain::new(self))
+    }
+
+    /// As [`Consumer::drain`], until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn drain_deadline(&mut self, deadline: Instant) -> Result<Drain<'_>> {
+        self.next_until(Until::At(deadline))?;
+        Ok(Drain::new(self))
+    }
+
+    #[inline(always)]
+    fn next_until(&mut self, until: Until) -> Result<Place> {
+        match self.next()? {
+            Some(place) => Ok(place),
+            None => self.wait_for_message(until),
+        }
+    }
+
+    fn wait_for_message(&mut self, until: Until) -> Result<Place> {
+        let Self { core, cursor, largest, closed, .. } = self;
+        core.wait_for("message", until, || look(core, cursor, *largest, closed))
+    }
+
+    #[inline(always)]
+    pub(crate) fn next(&mut self) -> Result<Option<Place>> {
+        self.core.check_fork()?;
+        look(&self.core, &mut self.cursor, self.largest, &mut self.closed)
+    }
+
+    /// Where a message's bytes are, noting that they are being handed out.
+    #[inline(always)]
+    pub(crate) fn hand_out(&self, (position, len): Place) -> *const u8 {
+        let end = self.cursor.position().wrapping_add(crate::algo::record::span(len));
+        self.core.counters().handed.set(end);
+        self.core.region.slots().at(position, 1)
+    }
+
+    /// Whether the message at the read position had been handed to a consumer that died.
+    #[inline(always)]
+    pub(crate) fn is_redelivery(&self) -> bool {
+        (self.handed_before.wrapping_sub(self.cursor.position()) as i64) > 0
+    }
+
+    /// Gives everything passed over back to the producer, counts it, and wakes a producer that sleeps.
+    #[inline(always)]
+    pub(crate) fn release(&mut self, messages: u64, bytes: u64) {
+        let counters = self.core.counters();
+        counters.messages.add(messages);
+        counters.bytes.add(bytes);
+        self.cursor.release(self.core.cursors());
+        if self.core.cursors().space.0.notify() {
+            counters.wakes.add(1);
+        }
+    }
+
+    #[inline(always)]
+    fn copy_into(&mut self, place: Place, buffer: &mut [u8]) -> Result<usize> {
+        let len = place.1 as usize;
+        if len > buffer.len() {
+            return Err(self.too_small(buffer.len(), len));
+        }
+        self.copy_out(place, buffer.as_mut_ptr());
+        Ok(len)
+    }
+
+    #[inline(always)]
+    fn copy_to_vec(&mut self, place: Place, out: &mut Vec<u8>) -> Result<()> {
+        let len = place.1 as usize;
+        out.clear();
+        out.reserve(len);
+        self.copy_out(place, out.as_mut_ptr());
+        // SAFETY: `copy_out` has just written `len` bytes, for which `reserve` made room.
+        #[allow(unsafe_code)]
+        unsafe {
+            out.set_len(len);
+        }
+        Ok(())
+    }
+
+    /// Copies a message to `to`, which has room for it, and releases it.
+    #[inline(always)]
+    fn copy_out(&mut self, place: Place, to: *mut u8) {
+        if self.is_redelivery() {
+            self.core.counters().redeliveries.add(1);
+        }
+        let from = self.hand_out(place);
+        // SAFETY: `next` checked that the record lies in the published part of the data area, in one piece;
+        // it is ours until it is released, starts at a multiple of eight and is padded to one. The buffer is
+        // private and large enough (both callers checked).
+        #[allow(unsafe_code)]
+        unsafe {
+            copy::out_of_ring(from, to, place.1 as usize);
+        }
+        self.cursor.pass_record(place.1);
+        self.release(1, place.1);
+    }
+
+    #[cold]
+    fn too_small(&self, buffer: usize, len: usize) -> Error {
+        Error::BufferTooSmall { ring: self.core.ring.clone(), buffer, len }
+    }
+
+    /// Bytes of data the ring holds.
+    pub fn capacity(&self) -> usize {
+        self.core.region.identity().capacity as usize
+    }
+
+    /// The largest message in bytes.
+    pub fn largest_message(&self) -> usize {
+        self.largest as usize
+    }
+
+    /// The ring's name.
+    pub fn name(&self) -> &str {
+        &self.core.ring
+    }
+
+    /// Everybody else who is attached and alive.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Os`], [`Error::Forked`].
+    pub fn peers(&self) -> Result<Vec<Peer>> {
+        Ok(self.core.peer()?.into_iter().collect())
+    }
+
+    /// Waits until a producer is attached.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Timeout`], [`Error::Replaced`].
+    pub fn wait_for_peer(&mut self, timeout: Duration) -> Result<Peer> {
+        self.core.wait_for_peer(timeout)
+    }
+
+    /// What this seat has counted.
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+}
+
+/// The next message, `None` if there is none now, [`Error::Closed`] if there will be none.
+#[inline(always)]
+fn look(
+    core: &Participant,
+    cursor: &mut spsc::Consumer,
+    largest: u64,
+    closed: &mut bool,
+) -> Result<Option<Place>> {
+    let mut next = || {
+        cursor.next_record(core.cursors(), &core.region.slots(), largest).map_err(|found| core.corrupt(found))
+    };
+    if let Some(place) = next()? {
+        return Ok(Some(place));
+    }
+    core.ended(closed, next)
+}

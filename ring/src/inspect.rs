@@ -1,0 +1,309 @@
+//! Looking at rings without taking part: what `podring ls` and `podring info` show.
+//!
+//! Everything here maps read-only and never stores: watching disturbs nobody and needs read permission
+//! alone. Only [`remove`] changes something, and that is a name.
+
+use std::fmt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use crate::peer::Role;
+pub use crate::shm::header::{Element, Kind};
+use crate::shm::header::{LAYOUT, SEATS, SeatState, from_ns};
+use crate::shm::object::{self, Access, Location};
+use crate::shm::region::Region;
+use crate::shm::seats;
+use crate::stats::Stats;
+use crate::{Error, Result};
+
+/// The layout of segments that this version makes and opens.
+pub const LAYOUT_VERSION: u32 = LAYOUT;
+
+/// What is to be said of a file in the directory of rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum State {
+    /// A ring with at least one participant alive.
+    Live,
+    /// A ring without any.
+    Stale,
+    /// Not a ring.
+    Foreign,
+    /// A ring of a layout this version does not know.
+    Incompatible {
+        /// The layout.
+        layout: u32,
+    },
+    /// A ring whose header and memory do not go together.
+    Damaged,
+    /// It cannot be opened by this user.
+    Unreadable,
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Live => "live",
+            Self::Stale => "stale",
+            Self::Foreign => "foreign",
+            Self::Incompatible { .. } => "incompatible",
+            Self::Damaged => "damaged",
+            Self::Unreadable => "unreadable",
+        })
+    }
+}
+
+/// A file in the directory of rings.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// Its name.
+    pub name: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its owner.
+    pub uid: u32,
+    /// Its group.
+    pub gid: u32,
+    /// What it is.
+    pub state: State,
+    /// More of it, if it is a ring that can be read.
+    pub report: Option<Report>,
+}
+
+/// What can be seen of a ring.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub path: PathBuf,
+    /// Whether anybody takes part.
+    pub state: State,
+    /// What it holds.
+    pub kind: Kind,
+    /// Its layout version.
+    pub layout: u32,
+    /// Bytes of data it holds.
+    pub capacity: u64,
+    /// The largest message in bytes.
+    pub largest_message: u64,
+    /// The type of its elements, if it is typed.
+    pub element: Option<Element>,
+    /// Bytes of its file.
+    pub bytes: u64,
+    /// Bytes of data published and not released.
+    pub used: u64,
+    /// Bytes of data published since it was made.
+    pub written: u64,
+    /// Bytes of data released since it was made.
+    pub read: u64,
+    /// Whether the producer has marked the end of its stream.
+    pub closed: bool,
+    /// When it was made.
+    pub created: SystemTime,
+    /// The user who made it.
+    pub creator_uid: u32,
+    /// The program that made it, as `program@host`.
+    pub creator: String,
+    /// Its random id: another one after it was re-created.
+    pub id: [u8; 16],
+    /// Permission bits of its file.
+    pub mode: u32,
+    /// Owner of its file.
+    pub uid: u32,
+    /// Group of its file.
+    pub gid: u32,
+    /// The seats that were ever taken.
+    pub seats: Vec<Seat>,
+    /// When somebody last attached, left or went to sleep. A participant that is busy shows in `written`
+    /// and `read` instead.
+    pub last_activity: SystemTime,
+}
+
+/// A seat that was taken at least once.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Its number.
+    pub index: u8,
+    /// What its holder does.
+    pub role: Role,
+    /// Whether its holder is alive.
+    pub live: bool,
+    /// Whether its last holder left in good order.
+    pub left: bool,
+    /// The holder's process id in its own namespace.
+    pub pid: u32,
+    /// The holder's program.
+    pub program: String,
+    /// The holder's host name.
+    pub host: String,
+    /// When it attached.
+    pub since: SystemTime,
+    /// What it and its predecessors have counted.
+    pub stats: Stats,
+}
+
+/// Everything in a directory of rings that is a regular file, by name.
+///
+/// # Errors
+///
+/// [`Error::NoDirectory`], [`Error::Os`].
+pub fn list(dir: &Path) -> Result<Vec<Listing>> {
+    let ring = || dir.display().to_string().into();
+    let entries = match std::fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            return Err(Error::NoDirectory { ring: ring(), dir: dir.to_owned() });
+        }
+        Err(source) => return Err(Error::Os { ring: ring(), doing: "listing the directory", source }),
+    };
+    let mut listings: Vec<Listing> = entries
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let meta = entry.metadata().ok()?; // gone meanwhile
+            meta.is_file().then(|| listing(dir, &entry.file_name().to_string_lossy(), &meta))
+        })
+        .collect();
+    listings.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(listings)
+}
+
+fn listing(dir: &Path, name: &str, meta: &std::fs::Metadata) -> Listing {
+    let (state, report) = match report(dir, name) {
+        Ok(report) => (report.state, Some(report)),
+        Err(Error::Version { found, .. }) => (State::Incompatible { layout: found }, None),
+        Err(Error::Truncated { .. } | Error::Corrupt { .. }) => (State::Damaged, None),
+        Err(Error::NotARing { .. } | Error::NameInvalid { .. }) => (State::Foreign, None),
+        Err(_) => (State::Unreadable, None),
+    };
+    Listing {
+        name: name.to_owned(),
+        bytes: meta.len(),
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        state,
+        report,
+    }
+}
+
+/// Looks at one ring.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Permission`], and what is wrong with the file: [`Error::NotARing`],
+/// [`Error::Version`], [`Error::Truncated`], [`Error::Corrupt`].
+pub fn report(dir: &Path, name: &str) -> Result<Report> {
+    let at = Location::new(name, dir)?;
+    let Some((opened, identity)) = object::open(&at, Access::Read)? else {
+        return Err(Error::NotFound { ring: at.ring, dir: at.dir, waited: std::time::Duration::ZERO });
+    };
+    let meta = opened.file.metadata().map_err(|error| at.os("stat", error))?;
+    let region = Region::map(&at, opened, identity, Access::Read)?;
+    let identity = region.identity();
+    let cursors = region.cursors();
+    // The head first: the tail read afterwards is never behind it.
+    let read = crate::algo::position(&cursors.head.0);
+    let written = crate::algo::position(&cursors.tail.0);
+    let mut seen = Vec::new();
+    let mut last_activity = identity.created_ns;
+    for index in 0..SEATS {
+        let seat = region.seat(index);
+        if seat.state() == SeatState::Never {
+            continue;
+        }
+        let live = seats::is_held(region.file(), index).map_err(|error| at.os("looking at a seat", error))?;
+        let role = if index == 0 { Role::Producer } else { Role::Consumer };
+        let peer = seat.peer(index, role);
+        last_activity = last_activity.max(seat.counters.active_ns.get());
+        seen.push(Seat {
+            index: index as u8,
+            role,
+            live,
+            left: seat.state() == SeatState::Left,
+            pid: peer.pid,
+            program: peer.program,
+            host: peer.host,
+            since: peer.since,
+            stats: Stats::of(&seat.counters),
+        });
+    }
+    let state = if seen.iter().any(|seat| seat.live) { State::Live } else { State::Stale };
+    Ok(Report {
+        name: at.ring.to_string(),
+        path: at.path(),
+        state,
+        kind: identity.kind,
+        layout: LAYOUT,
+        capacity: identity.data_len(),
+        largest_message: identity.largest,
+        element: (identity.kind == Kind::Typed).then(|| identity.element.clone()),
+        bytes: identity.total_len(),
+        used: written.wrapping_sub(read).min(identity.capacity) * identity.stride,
+        written: written.wrapping_mul(identity.stride),
+        read: read.wrapping_mul(identity.stride),
+        closed: cursors.stream.0.ended(),
+        created: identity.created(),
+        creator_uid: identity.creator_uid,
+        creator: format!("{}@{}", identity.creator_program, identity.creator_host),
+        id: identity.id,
+        mode: meta.mode() & 0o7777,
+        uid: meta.uid(),
+        gid: meta.gid(),
+        seats: seen,
+        last_activity: from_ns(last_activity),
+    })
+}
+
+/// When [`remove`] may remove a ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remove {
+    /// Only if no participant is alive.
+    IfStale,
+    /// In any case, also a file that is not a readable ring. Participants that are attached keep the memory
+    /// until they go, and are told [`Error::Replaced`] when they are blocked and alone.
+    Force,
+}
+
+/// Removes a ring's name.
+///
+/// # Errors
+///
+/// [`Error::NotFound`], [`Error::Permission`], and with [`Remove::IfStale`] [`Error::RoleTaken`] naming a
+/// living participant, or what is wrong with a file that is not a ring.
+pub fn remove(dir: &Path, name: &str, how: Remove) -> Result<()> {
+    let at = Location::new(name, dir)?;
+    let not_found =
+        || Error::NotFound { ring: at.ring.clone(), dir: at.dir.clone(), waited: std::time::Duration::ZERO };
+    // Held until the name is gone: nobody sits down in between.
+    let mut seats_held = None;
+    if how == Remove::IfStale {
+        let (opened, _) = object::open(&at, Access::Write)?.ok_or_else(not_found)?;
+        if !seats::take_all(&opened.file).map_err(|error| at.os("looking for participants", error))? {
+            let report = report(dir, name)?;
+            let holder = report.seats.into_iter().find(|seat| seat.live);
+            let (role, seat) = holder.map_or((Role::Consumer, None), |seat| (seat.role, Some(seat)));
+            let holder = Box::new(crate::Peer {
+                role,
+                seat: seat.as_ref().map_or(0, |seat| seat.index),
+                pid: seat.as_ref().map_or(0, |seat| seat.pid),
+                program: seat.as_ref().map_or_else(String::new, |seat| seat.program.clone()),
+                host: seat.as_ref().map_or_else(String::new, |seat| seat.host.clone()),
+                since: seat.as_ref().map_or(SystemTime::UNIX_EPOCH, |seat| seat.since),
+            });
+            return Err(Error::RoleTaken { ring: at.ring, role, holder });
+        }
+        if !object::is_current(&opened.file, &at.path())
+            .map_err(|error| at.os("looking whether it was replaced", error))?
+        {
+            return Err(not_found());
+        }
+        seats_held = Some(opened);
+    }
+    let removed = object::unlink(&at);
+    drop(seats_held);
+    removed?.then_some(()).ok_or_else(not_found)
+}

@@ -1,0 +1,191 @@
+//! How a ring is found, made and waited on.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::participant::{Participant, Shape};
+use crate::shm::object::DEFAULT_DIR;
+use crate::{Consumer, Producer, Result, Role};
+
+/// What to do while there is nothing to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Wait {
+    /// Poll for ever: the lowest latency, a whole processor. In a ring where nobody ever sleeps, publishing
+    /// needs no fence.
+    Spin,
+    /// Poll for about as long as a sleep would cost, then sleep; sleep at once where this process has less
+    /// than two processors.
+    #[default]
+    Adaptive,
+    /// Sleep at once.
+    Park,
+}
+
+/// Who may make the ring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Create {
+    /// Open it, or make it if it is not there: either side may start first.
+    #[default]
+    IfMissing,
+    /// Only open it; wait for it to appear, for as long as [`Options::open_timeout`] says.
+    Never,
+    /// Only make it; fail with [`Error::Exists`](crate::Error::Exists) if it is there.
+    New,
+}
+
+/// What a blocked participant does about a dead peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PeerLoss {
+    /// Wait for its successor.
+    #[default]
+    Wait,
+    /// Return [`Error::PeerDied`](crate::Error::PeerDied), after everything it had sent was received.
+    Report,
+}
+
+/// A ring to be opened or made, begun with [`spsc`](crate::spsc) and ended with [`Options::producer`] or
+/// [`Options::consumer`].
+///
+/// ```
+/// # fn main() -> podring::Result<()> {
+/// # let name = format!("doc-options-{}", std::process::id());
+/// let mut tx = podring::spsc(&name).capacity(64 * 1024).producer()?;
+/// let mut rx = podring::spsc(&name).consumer()?;
+/// tx.send(b"hello")?;
+/// assert_eq!(&*rx.recv()?, b"hello");
+/// # podring::inspect::remove(podring::DEFAULT_DIR.as_ref(), &name, podring::inspect::Remove::Force)
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until `producer` or `consumer` is called"]
+pub struct Options {
+    pub(crate) name: String,
+    pub(crate) dir: PathBuf,
+    pub(crate) capacity: Option<usize>,
+    pub(crate) largest: Option<usize>,
+    pub(crate) mode: u32,
+    pub(crate) wait: Wait,
+    pub(crate) slice: Duration,
+    pub(crate) peer_loss: PeerLoss,
+    pub(crate) owner: Option<u32>,
+    pub(crate) create: Create,
+    pub(crate) open_timeout: Duration,
+}
+
+impl Options {
+    pub(crate) fn new(name: String) -> Self {
+        Self {
+            name,
+            dir: DEFAULT_DIR.into(),
+            capacity: None,
+            largest: None,
+            mode: 0o600,
+            wait: Wait::default(),
+            slice: Duration::from_millis(100),
+            peer_loss: PeerLoss::default(),
+            owner: None,
+            create: Create::default(),
+            open_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Bytes of data the ring holds, rounded up to a power of two; at least 4096, by default 1 MiB. A ring
+    /// that exists must have this capacity, if it is stated.
+    pub fn capacity(mut self, bytes: usize) -> Self {
+        self.capacity = Some(bytes);
+        self
+    }
+
+    /// The largest message in bytes; by default (and at most) half the capacity less 8. A ring that exists
+    /// must have this limit, if it is stated.
+    pub fn largest_message(mut self, bytes: usize) -> Self {
+        self.largest = Some(bytes);
+        self
+    }
+
+    /// Permission bits of a ring that is made, whatever the umask; by default 0600: both sides run as the
+    /// same user.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The directory rings live in, by default `/dev/shm`. All participants must see the same one.
+    pub fn dir(mut self, dir: impl Into<PathBuf>) -> Self {
+        self.dir = dir.into();
+        self
+    }
+
+    /// What to do while there is nothing to do.
+    pub fn wait(mut self, wait: Wait) -> Self {
+        self.wait = wait;
+        self
+    }
+
+    /// The longest sleep before looking at the ring and at the other side again, by default 100 ms, at least
+    /// 1 ms. It bounds how long the death of a peer between publishing and waking can go unnoticed.
+    pub fn slice(mut self, longest: Duration) -> Self {
+        self.slice = longest;
+        self
+    }
+
+    /// What a blocked call does when the other side has died.
+    pub fn peer_loss(mut self, peer_loss: PeerLoss) -> Self {
+        self.peer_loss = peer_loss;
+        self
+    }
+
+    /// Refuses a ring that belongs to another user than `uid`: in a directory that everybody may write,
+    /// anybody could have made one under the name.
+    pub fn owner(mut self, uid: u32) -> Self {
+        self.owner = Some(uid);
+        self
+    }
+
+    /// Who may make the ring.
+    pub fn create(mut self, create: Create) -> Self {
+        self.create = create;
+        self
+    }
+
+    /// How long to wait for the ring to appear with [`Create::Never`], by default 5 s.
+    pub fn open_timeout(mut self, timeout: Duration) -> Self {
+        self.open_timeout = timeout;
+        self
+    }
+
+    /// Opens (or makes) the ring and takes the producer's seat.
+    ///
+    /// # Errors
+    ///
+    /// Each way in which this can fail has its variant in [`Error`](crate::Error); a second producer gets
+    /// [`Error::RoleTaken`](crate::Error::RoleTaken).
+    pub fn producer(self) -> Result<Producer> {
+        Producer::attach(Participant::attach(&self, &Shape::bytes(&self)?, Role::Producer)?)
+    }
+
+    /// Opens (or makes) the ring and takes the consumer's seat.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::producer`].
+    pub fn consumer(self) -> Result<Consumer> {
+        Consumer::attach(Participant::attach(&self, &Shape::bytes(&self)?, Role::Consumer)?)
+    }
+
+    /// Makes the ring without taking a seat in it. It stays until it is removed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Exists`](crate::Error::Exists) if there is one, whatever [`Options::create`] says; otherwise
+    /// as [`Options::producer`].
+    pub fn make(self) -> Result<()> {
+        Participant::make(&self, &Shape::bytes(&self)?)
+    }
+
+    /// The same ring with elements of type `T` instead of messages of any length.
+    #[cfg(feature = "bytemuck")]
+    pub fn typed<T: bytemuck::Pod>(self) -> crate::TypedOptions<T> {
+        crate::TypedOptions::new(self)
+    }
+}

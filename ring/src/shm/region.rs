@@ -1,0 +1,124 @@
+//! A mapped segment: the only place where its bytes become references.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::mem::ManuallyDrop;
+
+use memmap2::{Advice, MmapOptions, MmapRaw};
+
+use super::header::{CONTROL_OFFSET, DATA_OFFSET, IDENTITY_BYTES, Identity, SEATS, SEATS_OFFSET, Seat};
+use super::object::{Access, Location, Opened};
+use crate::algo::cursors::Cursors;
+use crate::algo::slots::Slots;
+use crate::fork;
+use crate::{Error, Result};
+
+/// One participant's mapping of a segment, and the descriptor it was made from.
+///
+/// In a forked child there is neither: the kernel left the mapping out, the fork handler closed the
+/// descriptor. So there, nothing is touched and nothing is given back.
+#[derive(Debug)]
+pub(crate) struct Region {
+    map: ManuallyDrop<MmapRaw>,
+    opened: ManuallyDrop<Opened>,
+    base: *mut u8,
+    generation: u32,
+    identity: Identity,
+}
+
+// SAFETY: the pointer is to a mapping that this value owns and that any thread may access; what is behind it
+// is only accessed as atomics, or as data that the ring's protocol gives to one side at a time.
+unsafe impl Send for Region {}
+// SAFETY: as above; through a shared reference only atomics are reachable.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// Maps an opened segment whose length is `identity.total_len()`, with every page present, so that none
+    /// is faulted in on anyone's fast path.
+    pub(crate) fn map(at: &Location, opened: Opened, identity: Identity, access: Access) -> Result<Self> {
+        let len = usize::try_from(identity.total_len()).map_err(|_| Error::OptionInvalid {
+            ring: at.ring.clone(),
+            option: "capacity",
+            value: identity.capacity.to_string(),
+            why: "it does not fit the address space".into(),
+        })?;
+        let mut options = MmapOptions::new();
+        options.len(len);
+        let map = match access {
+            Access::Write => options.populate().map_raw(&opened.file),
+            Access::Read => options.map_raw_read_only(&opened.file),
+        }
+        .map_err(|error| at.os("mapping it", error))?;
+        map.advise(Advice::DontFork).map_err(|error| at.os("keeping it from forked children", error))?;
+        let base = map.as_mut_ptr();
+        Ok(Self {
+            map: ManuallyDrop::new(map),
+            opened: ManuallyDrop::new(opened),
+            base,
+            generation: fork::generation(),
+            identity,
+        })
+    }
+
+    /// Writes the identity and touches every page. Only for a segment that has no name yet.
+    pub(crate) fn initialise(&self) {
+        let bytes = self.identity.encode();
+        // SAFETY: the mapping is at least IDENTITY_BYTES long and, having no name, nobody else's.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base, IDENTITY_BYTES) };
+        for page in (IDENTITY_BYTES..self.map.len()).step_by(4096) {
+            // SAFETY: inside the mapping; the file is new and all zero, so this changes nothing but makes the
+            // page ours to write (a disk-backed file system would otherwise fault at the first store).
+            unsafe { self.base.wrapping_add(page).write_volatile(0) };
+        }
+    }
+
+    /// Whether this process is a forked child of the one that made this mapping.
+    #[inline(always)]
+    pub(crate) fn is_foreign(&self) -> bool {
+        fork::generation() != self.generation
+    }
+
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.opened.file
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_ptr_alignment)] // mappings are page-aligned, the offset is a page
+    pub(crate) fn cursors(&self) -> &Cursors {
+        // SAFETY: the control lines lie inside the mapping (its length was checked against the identity's, of
+        // which they are a part), page-aligned plus 4096; any bytes are valid atomics.
+        unsafe { &*self.base.wrapping_add(CONTROL_OFFSET).cast::<Cursors>() }
+    }
+
+    #[inline(always)]
+    #[allow(clippy::cast_ptr_alignment)] // mappings are page-aligned, the offset is two pages
+    pub(crate) fn seat(&self, index: usize) -> &Seat {
+        assert!(index < SEATS);
+        // SAFETY: as for the control lines, and the index is below the number of seats.
+        unsafe { &*self.base.wrapping_add(SEATS_OFFSET).cast::<Seat>().wrapping_add(index) }
+    }
+
+    /// The data area, for as long as this region lives.
+    #[inline(always)]
+    pub(crate) fn slots(&self) -> Slots {
+        // SAFETY: decoding checked that the capacity is a power of two and that this many units of the
+        // identity's stride end exactly at the mapping's end; the area is page-aligned.
+        unsafe { Slots::new(self.base.wrapping_add(DATA_OFFSET), self.identity.capacity) }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        if self.is_foreign() {
+            return;
+        }
+        // SAFETY: dropped once, here, and not used afterwards.
+        unsafe { ManuallyDrop::drop(&mut self.map) };
+        // SAFETY: as above.
+        unsafe { ManuallyDrop::drop(&mut self.opened) };
+    }
+}

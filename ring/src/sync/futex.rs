@@ -1,0 +1,30 @@
+//! Sleeping and waking between processes.
+//!
+//! Never the PRIVATE flag: it keys the wait by address space, and the other side lives in another one.
+#![allow(unsafe_code)]
+
+use super::{AtomicU32, Duration};
+use rustix::thread::futex::{self, Flags, Timespec};
+
+/// Sleeps while `word` holds `expected`, for at most `timeout`. Returns for any reason, also for none: a
+/// wake, the time-out, a signal, a word that differs.
+pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
+    let timeout = Timespec {
+        tv_sec: i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: timeout.subsec_nanos().into(),
+    };
+    // Every error (EAGAIN, EINTR, ETIMEDOUT) means the same to the caller: look at the ring.
+    let _ = futex::wait(word, Flags::empty(), expected, Some(&timeout));
+}
+
+/// Wakes everybody who sleeps on `word`, in any process.
+pub(crate) fn wake_all(word: &AtomicU32) {
+    let _ = futex::wake(word, Flags::empty(), i32::MAX as u32);
+}
+
+/// `membarrier(MEMBARRIER_CMD_GLOBAL)`. False where the kernel or a seccomp filter refuses.
+pub(crate) fn membarrier_global() -> bool {
+    use nix::libc;
+    // SAFETY: the call takes three integers and touches no memory of ours.
+    unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 }
+}

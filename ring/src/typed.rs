@@ -1,0 +1,440 @@
+//! Rings of plain old data: elements of one type, at a fixed stride, without headers.
+#![allow(unsafe_code)]
+
+use std::marker::PhantomData;
+use std::mem::{align_of, size_of};
+use std::time::{Duration, Instant};
+
+use bytemuck::Pod;
+
+use crate::algo::spsc;
+use crate::options::Options;
+use crate::participant::{Participant, Shape, Until};
+use crate::peer::{Peer, Role};
+use crate::shm::header::Element;
+use crate::stats::Stats;
+use crate::{Error, Result};
+
+/// A typed ring to be opened or made; begun with [`Options::typed`].
+///
+/// ```
+/// # fn main() -> podring::Result<()> {
+/// # let name = format!("doc-typed-{}", std::process::id());
+/// let mut tx = podring::spsc(&name).typed::<[f64; 4]>().producer()?;
+/// let mut rx = podring::spsc(&name).typed::<[f64; 4]>().consumer()?;
+/// tx.send(&[1.0, 2.0, 3.0, 4.0])?;
+/// assert_eq!(rx.recv()?[3], 4.0);
+/// # podring::inspect::remove(podring::DEFAULT_DIR.as_ref(), &name, podring::inspect::Remove::Force)
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+#[must_use = "options do nothing until `producer` or `consumer` is called"]
+pub struct TypedOptions<T> {
+    options: Options,
+    elements: Option<usize>,
+    type_name: String,
+    element: PhantomData<fn() -> T>,
+}
+
+impl<T: Pod> TypedOptions<T> {
+    pub(crate) fn new(options: Options) -> Self {
+        // The path differs between two programs that share a definition by copying it; the name does not.
+        let type_name = short_name(std::any::type_name::<T>());
+        Self { options, elements: None, type_name, element: PhantomData }
+    }
+
+    /// Elements the ring holds, rounded up to a power of two; by default 4096.
+    pub fn elements(mut self, count: usize) -> Self {
+        self.elements = Some(count);
+        self
+    }
+
+    /// The name by which both sides know the element type, by default its name without the path. Opening a
+    /// ring whose element has another name, size or alignment fails with [`Error::Mismatch`].
+    pub fn type_name(mut self, name: &str) -> Self {
+        self.type_name = name.to_owned();
+        self
+    }
+
+    fn shape(&self) -> Result<Shape> {
+        let name = String::from_utf8_lossy(crate::shm::header::clip(&self.type_name, 64)).into_owned();
+        let element = Element { name, size: size_of::<T>() as u64, align: align_of::<T>() as u64 };
+        Shape::typed(&self.options, self.elements, element)
+    }
+
+    fn attach(&self, role: Role) -> Result<Participant> {
+        Participant::attach(&self.options, &self.shape()?, role)
+    }
+
+    /// Opens (or makes) the ring and takes the producer's seat.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::producer`].
+    pub fn producer(self) -> Result<TypedProducer<T>> {
+        let core = self.attach(Role::Producer)?;
+        let capacity = core.region.identity().capacity;
+        let cursor = spsc::Producer::attach(core.cursors(), capacity).map_err(|found| core.corrupt(found))?;
+        core.cursors().stream.0.open();
+        core.announce();
+        Ok(TypedProducer { core, cursor, closed: false, element: PhantomData })
+    }
+
+    /// Opens (or makes) the ring and takes the consumer's seat.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::producer`].
+    pub fn consumer(self) -> Result<TypedConsumer<T>> {
+        let core = self.attach(Role::Consumer)?;
+        let capacity = core.region.identity().capacity;
+        let cursor = spsc::Consumer::attach(core.cursors(), capacity).map_err(|found| core.corrupt(found))?;
+        core.announce();
+        Ok(TypedConsumer { core, cursor, closed: false, element: PhantomData })
+    }
+
+    /// Makes the ring without taking a seat in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::make`].
+    pub fn make(self) -> Result<()> {
+        Participant::make(&self.options, &self.shape()?)
+    }
+}
+
+/// A type's name without the paths in it: `a::B<c::D>` is `B<D>`.
+fn short_name(full: &str) -> String {
+    let mut short = String::new();
+    let mut word = String::new();
+    for c in full.chars() {
+        if c.is_alphanumeric() || c == '_' {
+            word.push(c);
+        } else if c == ':' {
+            word.clear();
+        } else {
+            short.push_str(&std::mem::take(&mut word));
+            short.push(c);
+        }
+    }
+    short + &word
+}
+
+/// Sends elements of type `T`; otherwise as [`Producer`](crate::Producer).
+#[derive(Debug)]
+pub struct TypedProducer<T> {
+    core: Participant,
+    cursor: spsc::Producer,
+    closed: bool,
+    element: PhantomData<fn(T)>,
+}
+
+impl<T: Pod> TypedProducer<T> {
+    /// Sends an element; blocks while the ring is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], and while blocked [`Error::PeerDied`] (if asked for), [`Error::Replaced`].
+    #[inline]
+    pub fn send(&mut self, element: &T) -> Result<()> {
+        self.send_until(element, Until::Forever)
+    }
+
+    /// Sends an element if there is room: `false` means the ring is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`].
+    #[inline]
+    #[must_use = "a full ring takes nothing"]
+    pub fn try_send(&mut self, element: &T) -> Result<bool> {
+        let room = self.has_room()?;
+        if room {
+            self.put(element);
+            self.publish(1);
+        }
+        Ok(room)
+    }
+
+    /// Sends an element; blocks while the ring is full, for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedProducer::send`], and [`Error::Timeout`].
+    #[inline]
+    pub fn send_timeout(&mut self, element: &T, timeout: Duration) -> Result<()> {
+        self.send_until(element, Until::After(timeout))
+    }
+
+    /// Sends an element; blocks while the ring is full, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedProducer::send`], and [`Error::Timeout`].
+    #[inline]
+    pub fn send_deadline(&mut self, element: &T, deadline: Instant) -> Result<()> {
+        self.send_until(element, Until::At(deadline))
+    }
+
+    /// Sends all elements in order; blocks while the ring is full. What fits is published with one store.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedProducer::send`]; the elements before the failure were sent, in order.
+    pub fn send_all(&mut self, elements: &[T]) -> Result<()> {
+        let mut rest = elements;
+        while !rest.is_empty() {
+            if !self.has_room()? {
+                self.wait_for_room(Until::Forever)?;
+            }
+            let now = rest.len().min(self.cursor.known_room() as usize);
+            let (batch, later) = rest.split_at(now);
+            for element in batch {
+                self.put(element);
+            }
+            self.publish(now as u64);
+            rest = later;
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn send_until(&mut self, element: &T, until: Until) -> Result<()> {
+        if !self.has_room()? {
+            self.wait_for_room(until)?;
+        }
+        self.put(element);
+        self.publish(1);
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn has_room(&mut self) -> Result<bool> {
+        if self.closed {
+            return Err(Error::Closed { ring: self.core.ring.clone() });
+        }
+        self.core.check_fork()?;
+        self.cursor.has_room(self.core.cursors(), 1).map_err(|found| self.core.corrupt(found))
+    }
+
+    fn wait_for_room(&mut self, until: Until) -> Result<()> {
+        let Self { core, cursor, .. } = self;
+        core.wait_for("space", until, || {
+            let room = cursor.has_room(core.cursors(), 1).map_err(|found| core.corrupt(found))?;
+            Ok(room.then_some(()))
+        })
+    }
+
+    /// Writes an element to the next place, for which there is room.
+    #[inline(always)]
+    fn put(&mut self, element: &T) {
+        let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
+        // SAFETY: the place is inside the data area, aligned (the area to a page, the stride is the type's
+        // size, which the identity was checked to have), and the producer's until published.
+        unsafe { place.write(*element) };
+        self.cursor.advance(1);
+    }
+
+    #[inline(always)]
+    fn publish(&mut self, elements: u64) {
+        let counters = self.core.counters();
+        counters.messages.add(elements);
+        counters.bytes.add(elements * size_of::<T>() as u64);
+        self.cursor.publish(self.core.cursors());
+        if self.core.cursors().items.0.notify() {
+            counters.wakes.add(1);
+        }
+    }
+
+    /// Marks the end of the stream, as [`Producer::close`](crate::Producer::close).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Forked`].
+    pub fn close(&mut self) -> Result<()> {
+        self.core.check_fork()?;
+        if !self.closed {
+            self.closed = true;
+            self.core.cursors().stream.0.close();
+            self.core.announce();
+        }
+        Ok(())
+    }
+}
+
+/// Receives elements of type `T`, copying them; otherwise as [`Consumer`](crate::Consumer).
+#[derive(Debug)]
+pub struct TypedConsumer<T> {
+    core: Participant,
+    cursor: spsc::Consumer,
+    closed: bool,
+    element: PhantomData<fn() -> T>,
+}
+
+impl<T: Pod> TypedConsumer<T> {
+    /// Receives the next element; blocks while the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`Consumer::recv`](crate::Consumer::recv).
+    #[inline]
+    pub fn recv(&mut self) -> Result<T> {
+        self.recv_until(Until::Forever)
+    }
+
+    /// Receives the next element if there is one; `None` means the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Corrupt`].
+    #[inline]
+    pub fn try_recv(&mut self) -> Result<Option<T>> {
+        Ok(if self.available()? > 0 { Some(self.take_one()) } else { None })
+    }
+
+    /// Receives the next element; blocks while the ring is empty, for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedConsumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T> {
+        self.recv_until(Until::After(timeout))
+    }
+
+    /// Receives the next element; blocks while the ring is empty, until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedConsumer::recv`], and [`Error::Timeout`].
+    #[inline]
+    pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T> {
+        self.recv_until(Until::At(deadline))
+    }
+
+    /// Receives as many elements as there are, up to the length of `into`; blocks while there is none.
+    /// Returns how many. All are released with one store.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedConsumer::recv`].
+    pub fn recv_many(&mut self, into: &mut [T]) -> Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        let mut available = self.available()?;
+        if available == 0 {
+            available = self.wait_for_element(Until::Forever)?;
+        }
+        let count = into.len().min(available as usize);
+        for place in &mut into[..count] {
+            *place = self.read();
+        }
+        self.release(count as u64);
+        Ok(count)
+    }
+
+    #[inline(always)]
+    fn recv_until(&mut self, until: Until) -> Result<T> {
+        if self.available()? == 0 {
+            self.wait_for_element(until)?;
+        }
+        Ok(self.take_one())
+    }
+
+    #[inline(always)]
+    fn available(&mut self) -> Result<u64> {
+        self.core.check_fork()?;
+        Ok(look(&self.core, &mut self.cursor, &mut self.closed)?.unwrap_or(0))
+    }
+
+    fn wait_for_element(&mut self, until: Until) -> Result<u64> {
+        let Self { core, cursor, closed, .. } = self;
+        core.wait_for("message", until, || look(core, cursor, closed))
+    }
+
+    #[inline(always)]
+    fn take_one(&mut self) -> T {
+        let element = self.read();
+        self.release(1);
+        element
+    }
+
+    /// Copies the element at the read position, which is published.
+    #[inline(always)]
+    fn read(&mut self) -> T {
+        let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
+        // SAFETY: inside the data area and aligned, as in `put`; every bit pattern is a valid `T` (it is plain
+        // old data), and volatile reads copy it once even if a hostile peer writes meanwhile.
+        let element = unsafe { place.read_volatile() };
+        self.cursor.pass(1);
+        element
+    }
+
+    #[inline(always)]
+    fn release(&mut self, elements: u64) {
+        let counters = self.core.counters();
+        counters.messages.add(elements);
+        counters.bytes.add(elements * size_of::<T>() as u64);
+        counters.handed.set(self.cursor.position());
+        self.cursor.release(self.core.cursors());
+        if self.core.cursors().space.0.notify() {
+            counters.wakes.add(1);
+        }
+    }
+}
+
+/// Elements that can be read now, `None` if there are none, [`Error::Closed`] if there will be none.
+#[inline(always)]
+fn look(core: &Participant, cursor: &mut spsc::Consumer, closed: &mut bool) -> Result<Option<u64>> {
+    let mut available = || {
+        let count = cursor.available(core.cursors()).map_err(|found| core.corrupt(found))?;
+        Ok((count > 0).then_some(count))
+    };
+    match available()? {
+        Some(count) => Ok(Some(count)),
+        None => core.ended(closed, available),
+    }
+}
+
+macro_rules! common {
+    ($handle:ident, $peer:literal) => {
+        impl<T: Pod> $handle<T> {
+            /// Elements the ring holds.
+            pub fn capacity(&self) -> usize {
+                self.core.region.identity().capacity as usize
+            }
+
+            /// The ring's name.
+            pub fn name(&self) -> &str {
+                &self.core.ring
+            }
+
+            /// Everybody else who is attached and alive.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Os`], [`Error::Forked`].
+            pub fn peers(&self) -> Result<Vec<Peer>> {
+                Ok(self.core.peer()?.into_iter().collect())
+            }
+
+            #[doc = concat!("Waits until a ", $peer, " is attached.")]
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Timeout`], [`Error::Replaced`].
+            pub fn wait_for_peer(&mut self, timeout: Duration) -> Result<Peer> {
+                self.core.wait_for_peer(timeout)
+            }
+
+            /// What this seat has counted.
+            pub fn stats(&self) -> Stats {
+                self.core.stats()
+            }
+        }
+    };
+}
+
+common!(TypedProducer, "consumer");
+common!(TypedConsumer, "producer");
