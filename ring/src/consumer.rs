@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::algo::spsc;
+use crate::algo::{record, spsc};
 use crate::copy;
 use crate::guard::{Drain, Message};
-use crate::participant::{Participant, Until};
+use crate::participant::{NotSync, Participant, Until};
 use crate::peer::Peer;
 use crate::stats::Stats;
 use crate::{Error, Result};
@@ -21,7 +21,7 @@ pub struct Consumer {
     largest: u64,
     /// Position up to which the last consumer had been handed messages.
     handed_before: u64,
-    closed: bool,
+    not_sync: NotSync,
 }
 
 /// A message in the ring: its payload's position, and its length.
@@ -31,13 +31,14 @@ impl Consumer {
     pub(crate) fn attach(core: Participant) -> Result<Self> {
         let identity = core.region.identity();
         let (capacity, largest) = (identity.capacity, identity.largest);
-        let cursor = spsc::Consumer::attach(core.cursors(), capacity).map_err(|found| core.corrupt(found))?;
+        let cursor = spsc::Consumer::attach(core.cursors(), capacity, record::HEADER)
+            .map_err(|found| core.corrupt(found))?;
         let handed = core.counters().handed.get();
         let ahead = handed.wrapping_sub(cursor.position());
         // Anything else is stale or forged, and only a mark on messages depends on it.
         let handed_before = if ahead <= capacity { handed } else { cursor.position() };
         core.announce();
-        Ok(Self { core, cursor, largest, handed_before, closed: false })
+        Ok(Self { core, cursor, largest, handed_before, not_sync: NotSync::default() })
     }
 
     /// Receives the next message in place; blocks while the ring is empty. The message is released when the
@@ -45,8 +46,8 @@ impl Consumer {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`] once the producer has closed and everything has been received,
-    /// [`Error::PeerDied`] (if asked for), [`Error::Replaced`], [`Error::Corrupt`].
+    /// [`Error::Closed`] once, when the producer has closed and everything has been received (receiving again
+    /// waits for the next stream), [`Error::PeerDied`] (if asked for), [`Error::Replaced`], [`Error::Corrupt`].
     #[inline]
     pub fn recv(&mut self) -> Result<Message<'_>> {
         let place = self.next_until(Until::Forever)?;
@@ -230,20 +231,24 @@ impl Consumer {
     }
 
     fn wait_for_message(&mut self, until: Until) -> Result<Place> {
-        let Self { core, cursor, largest, closed, .. } = self;
-        core.wait_for("message", until, || look(core, cursor, *largest, closed))
+        if self.cursor.owes() {
+            // A drain was forgotten (`mem::forget`): nothing would ever be sent if it kept the ring full.
+            self.release(0, 0);
+        }
+        let Self { core, cursor, largest, .. } = self;
+        core.wait_for("message", until, || look(core, cursor, *largest))
     }
 
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<Place>> {
         self.core.check_fork()?;
-        look(&self.core, &mut self.cursor, self.largest, &mut self.closed)
+        look(&self.core, &mut self.cursor, self.largest)
     }
 
     /// Where a message's bytes are, noting that they are being handed out.
     #[inline(always)]
     pub(crate) fn hand_out(&self, (position, len): Place) -> *const u8 {
-        let end = self.cursor.position().wrapping_add(crate::algo::record::span(len));
+        let end = self.cursor.position().wrapping_add(record::span(len));
         self.core.counters().handed.set(end);
         self.core.region.slots().at(position, 1)
     }
@@ -354,17 +359,12 @@ impl Consumer {
 
 /// The next message, `None` if there is none now, [`Error::Closed`] if there will be none.
 #[inline(always)]
-fn look(
-    core: &Participant,
-    cursor: &mut spsc::Consumer,
-    largest: u64,
-    closed: &mut bool,
-) -> Result<Option<Place>> {
+fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<Place>> {
     let mut next = || {
         cursor.next_record(core.cursors(), &core.region.slots(), largest).map_err(|found| core.corrupt(found))
     };
     if let Some(place) = next()? {
         return Ok(Some(place));
     }
-    core.ended(closed, next)
+    core.ended(next)
 }

@@ -12,7 +12,6 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why a call failed. The text ([`Display`](fmt::Display)) names the ring, what was found, what was
 /// expected, and the remedy. Nothing was sent, received or changed unless the variant says so.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The name cannot be a ring's.
@@ -189,7 +188,7 @@ pub enum Error {
     Timeout {
         /// The ring's name.
         ring: Arc<str>,
-        /// What was waited for: "a message", "space", "a peer".
+        /// What was waited for: "message", "space" or "peer".
         what: &'static str,
         /// How long.
         waited: Duration,
@@ -265,6 +264,13 @@ impl Error {
     #[cold]
     pub(crate) fn corrupt(ring: &Arc<str>, found: crate::algo::spsc::Corrupt) -> Self {
         Self::Corrupt { ring: ring.clone(), field: found.field, value: found.value, expected: found.expected }
+    }
+}
+
+/// As [`Display`](fmt::Display), after the variant's name: what a `main` that returns a [`Result`] prints.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {self}", self.kind())
     }
 }
 

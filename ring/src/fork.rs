@@ -52,13 +52,19 @@ where
     F: std::os::fd::AsRawFd,
 {
     install();
-    acquire();
-    let opened = open().map(|file| {
+    not_meanwhile(|| {
+        let file = open()?;
         let registration = Registration { node: slot(file.as_raw_fd()) };
-        (file, registration)
-    });
+        Ok((file, registration))
+    })
+}
+
+/// Does something that no fork may come in between. It must not fork or call this itself.
+pub(crate) fn not_meanwhile<T>(something: impl FnOnce() -> T) -> T {
+    acquire();
+    let done = something();
     release();
-    opened
+    done
 }
 
 fn slot(fd: RawFd) -> &'static AtomicI32 {

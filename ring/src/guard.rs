@@ -14,7 +14,7 @@ use crate::{Consumer, Producer, Result};
 /// was there before.
 ///
 /// [`Claim::commit`] sends it. Dropping it instead sends nothing and leaves no trace, also when the process
-/// dies.
+/// dies. In a forked child its bytes are gone: committing and dropping it there do nothing.
 #[must_use = "a claim that is not committed sends nothing"]
 pub struct Claim<'a> {
     producer: &'a mut Producer,
@@ -61,6 +61,9 @@ impl<'a> Claim<'a> {
     #[inline(always)]
     fn put(&mut self) {
         let Self { producer, held, len, skip, .. } = self;
+        if producer.core.region.is_foreign() {
+            return;
+        }
         let len = *len as u64;
         producer.cursor.write_record(&producer.core.region.slots(), *skip, len);
         match held {
@@ -75,7 +78,9 @@ impl<'a> Claim<'a> {
 
 impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        self.producer.core.counters().abandoned.add(1);
+        if !self.producer.core.region.is_foreign() {
+            self.producer.core.counters().abandoned.add(1);
+        }
     }
 }
 
@@ -128,6 +133,8 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(producer: &'a mut Producer) -> Self {
+        // What a forgotten batch (`mem::forget`) held was never sent.
+        producer.cursor.abandon();
         Self { producer, held: Held::default() }
     }
 
@@ -234,7 +241,7 @@ impl<'a> Batch<'a> {
     #[inline(always)]
     fn flush(&mut self) {
         let Held { messages, bytes } = std::mem::take(&mut self.held);
-        if messages > 0 {
+        if messages > 0 && !self.producer.core.region.is_foreign() {
             self.producer.publish(messages, bytes);
         }
     }
@@ -242,7 +249,7 @@ impl<'a> Batch<'a> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        if self.held.messages > 0 {
+        if self.held.messages > 0 && !self.producer.core.region.is_foreign() {
             self.producer.cursor.abandon();
             self.producer.core.counters().abandoned.add(self.held.messages);
         }
@@ -250,6 +257,8 @@ impl Drop for Batch<'_> {
 }
 
 /// A message in the ring, read in place: a `[u8]`. Released (acknowledged) when dropped.
+///
+/// In a forked child its bytes are gone, and dropping it does nothing.
 ///
 /// Whoever may write the segment could change it meanwhile; peers are trusted not to. Where they are not,
 /// receive by copying: [`Consumer::recv_into`].
@@ -277,6 +286,9 @@ impl<'a> Message<'a> {
 impl Drop for Message<'_> {
     #[inline(always)]
     fn drop(&mut self) {
+        if self.consumer.core.region.is_foreign() {
+            return;
+        }
         if self.consumer.is_redelivery() {
             self.consumer.core.counters().redeliveries.add(1);
         }
@@ -367,7 +379,7 @@ impl<'a> Drain<'a> {
 impl Drop for Drain<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.held.messages > 0 {
+        if self.held.messages > 0 && !self.consumer.core.region.is_foreign() {
             self.consumer.release(self.held.messages, self.held.bytes);
         }
     }

@@ -245,7 +245,7 @@ pub fn report(dir: &Path, name: &str) -> Result<Report> {
         used: written.wrapping_sub(read).min(identity.capacity) * identity.stride,
         written: written.wrapping_mul(identity.stride),
         read: read.wrapping_mul(identity.stride),
-        closed: cursors.stream.0.ended(),
+        closed: cursors.stream.0.is_closed(),
         created: identity.created(),
         creator_uid: identity.creator_uid,
         creator: format!("{}@{}", identity.creator_program, identity.creator_host),
@@ -304,6 +304,8 @@ pub fn remove(dir: &Path, name: &str, how: Remove) -> Result<()> {
         seats_held = Some(opened);
     }
     let removed = object::unlink(&at);
-    drop(seats_held);
+    if let Some(opened) = seats_held {
+        seats::give_back_all(&opened.file);
+    }
     removed?.then_some(()).ok_or_else(not_found)
 }

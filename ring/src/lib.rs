@@ -33,6 +33,7 @@
 #![deny(unsafe_code)]
 
 mod algo;
+mod cgroup;
 mod consumer;
 mod copy;
 mod error;

@@ -13,8 +13,9 @@ pub enum Wait {
     /// Poll for ever: the lowest latency, a whole processor. In a ring where nobody ever sleeps, publishing
     /// needs no fence.
     Spin,
-    /// Poll for about as long as a sleep would cost, then sleep; sleep at once where this process has less
-    /// than two processors.
+    /// Poll for about as long as a sleep would cost, then sleep. Sleep at once where polling would only be in
+    /// the way: under a control group's quota of less than two processors, and where both sides may only
+    /// run on the same one. Looked up when attaching, so pin a thread before.
     #[default]
     Adaptive,
     /// Sleep at once.

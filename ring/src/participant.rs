@@ -9,7 +9,9 @@ use crate::algo::signal::Signal;
 use crate::algo::{record, spsc};
 use crate::options::{Create, Options, PeerLoss, Wait};
 use crate::peer::{Peer, Role};
-use crate::shm::header::{Counters, Element, Facts, Identity, Kind, MIN_CAPACITY, Seat, SeatState, now_ns};
+use crate::shm::header::{
+    Counters, Element, Facts, Identity, Kind, MIN_CAPACITY, NAME_BYTES, Seat, SeatState, now_ns,
+};
 use crate::shm::object::{self, Access, Location};
 use crate::shm::region::Region;
 use crate::shm::seats;
@@ -21,10 +23,18 @@ use crate::{Error, Result};
 /// How long a participant that comes waits for the seat of one that is just dying: the kernel frees a killed
 /// process's memory before its locks.
 const SEAT_GRACE: Duration = Duration::from_millis(250);
+/// What a slice may be: shorter would be polling, longer would be for ever.
+const SHORTEST_SLICE: Duration = Duration::from_millis(1);
+const LONGEST_SLICE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How long to go on against others who make and remove the ring at the same time.
+const CONTENTION: Duration = Duration::from_secs(1);
 /// Between two looks at what only shows by looking.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// Polls between two looks at the clock while spinning for ever.
 const CLOCK_POLLS: u32 = 4096;
+
+/// Keeps a handle from being used by two threads at once, even for reading.
+pub(crate) type NotSync = std::marker::PhantomData<std::cell::Cell<()>>;
 
 /// What kind of ring is wanted: units asked for, and what to make where nothing was asked.
 #[derive(Debug)]
@@ -53,15 +63,7 @@ impl Shape {
             },
         };
         let default_capacity = 1 << 20;
-        let possible =
-            record::largest(capacity.unwrap_or(default_capacity)).min(u64::from(u32::MAX) - record::HEADER);
-        let largest = match options.largest {
-            Some(bytes) if bytes as u64 > possible => {
-                let why = format!("this capacity takes messages of up to {possible} bytes");
-                return Err(invalid("largest message", bytes, why));
-            }
-            other => other.map(|bytes| bytes as u64),
-        };
+        let largest = options.largest.map(|bytes| bytes as u64);
         let element = Element::default();
         Ok(Self { kind: Kind::Bytes, capacity, default_capacity, largest, stride: 1, element })
     }
@@ -71,6 +73,13 @@ impl Shape {
         let invalid = |option, value: String, why: &str| {
             Err(Error::OptionInvalid { ring: options.name.as_str().into(), option, value, why: why.into() })
         };
+        if element.name.len() > NAME_BYTES || element.name.chars().any(char::is_control) {
+            return invalid(
+                "type name",
+                format!("{:?}", element.name),
+                "it has up to 64 bytes, none of control",
+            );
+        }
         if element.size == 0 || element.size > u64::from(u32::MAX) || element.align > 4096 {
             return invalid(
                 "the element type",
@@ -93,7 +102,18 @@ impl Shape {
 
     fn identity(&self, at: &Location, facts: &Facts) -> Result<Identity> {
         let capacity = self.capacity.unwrap_or(self.default_capacity);
-        let possible = record::largest(capacity).min(u64::from(u32::MAX) - record::HEADER);
+        let possible = match self.kind {
+            Kind::Bytes => record::largest(capacity).min(u64::from(u32::MAX) - record::HEADER),
+            Kind::Typed => self.element.size,
+        };
+        if let Some(largest) = self.largest.filter(|&largest| largest > possible) {
+            return Err(Error::OptionInvalid {
+                ring: at.ring.clone(),
+                option: "largest message",
+                value: largest.to_string(),
+                why: format!("a capacity of {capacity} takes messages of up to {possible} bytes"),
+            });
+        }
         Ok(Identity {
             kind: self.kind,
             capacity,
@@ -193,6 +213,7 @@ impl Participant {
                         let current = object::is_current(region.file(), &at.path())
                             .map_err(|error| at.os("looking whether it was replaced", error))?;
                         if current {
+                            region.seat(role as usize).occupy(role, &Facts::mine());
                             return Ok(Self::seated(options, at, region, role));
                         }
                         // Removed between opening and sitting down: go on with what is there now.
@@ -204,8 +225,12 @@ impl Participant {
                         Err(error) => return Err(error),
                     },
                 }
+                let patience = match options.create {
+                    Create::Never => options.open_timeout,
+                    _ => options.open_timeout.max(CONTENTION),
+                };
                 let waited = start.elapsed();
-                if waited >= options.open_timeout {
+                if waited >= patience {
                     return Err(Error::NotFound { ring: at.ring, dir: at.dir, waited });
                 }
                 std::thread::sleep(LOOK_AGAIN);
@@ -228,13 +253,15 @@ impl Participant {
         if at.path().symlink_metadata().is_ok() {
             return Err(Error::Exists { ring: at.ring.clone(), path: at.path() });
         }
-        let identity = shape.identity(at, &Facts::mine())?;
+        let facts = Facts::mine();
+        let identity = shape.identity(at, &facts)?;
         let object::Unnamed { opened, mut passing } =
             object::prepare(at, identity.total_len(), options.mode)?;
         let region = Region::map(at, opened, identity, Access::Write)?;
         region.initialise();
         if let Some(role) = role {
             take_seat(at, &region, role)?;
+            region.seat(role as usize).occupy(role, &facts);
             if options.wait != Wait::Spin {
                 signal_of(&region, role).allow_waiting();
             }
@@ -257,10 +284,9 @@ impl Participant {
             role,
             wait: options.wait,
             spin,
-            slice: options.slice.max(Duration::from_millis(1)),
+            slice: options.slice.clamp(SHORTEST_SLICE, LONGEST_SLICE),
             peer_loss: options.peer_loss,
         };
-        participant.seat().occupy(role, &Facts::mine());
         if options.wait != Wait::Spin && participant.my_signal().allow_waiting() {
             // In a ring where everybody was spinning, publishers may be at work without the fence.
             sync::settle();
@@ -304,23 +330,16 @@ impl Participant {
         if self.region.is_foreign() { Err(Error::Forked { ring: self.ring.clone() }) } else { Ok(()) }
     }
 
-    /// For a consumer that found nothing: [`Error::Closed`] if the producer has closed and `again` finds
-    /// nothing either, since everything before the mark is visible with it.
+    /// For a consumer that found nothing: [`Error::Closed`], once per stream, if the producer has closed and
+    /// `again` finds nothing either, since everything before the mark is visible with it.
     #[inline(always)]
-    pub(crate) fn ended<T>(
-        &self,
-        closed: &mut bool,
-        again: impl FnOnce() -> Result<Option<T>>,
-    ) -> Result<Option<T>> {
+    pub(crate) fn ended<T>(&self, again: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
         let stream = &self.cursors().stream.0;
-        if !*closed && !stream.is_closed() {
-            return Ok(None);
-        }
+        let Some(end) = stream.end() else { return Ok(None) };
         if let Some(found) = again()? {
             return Ok(Some(found));
         }
-        *closed = true;
-        stream.mark_seen();
+        stream.tell(end);
         Err(Error::Closed { ring: self.ring.clone() })
     }
 
@@ -334,7 +353,8 @@ impl Participant {
         until: Until,
         mut attempt: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
-        for step in 0..self.spin.polls() {
+        let polls = if self.shares_its_processor() { 0 } else { self.spin.polls() };
+        for step in 0..polls {
             if let Some(found) = attempt()? {
                 return Ok(found);
             }
@@ -381,23 +401,32 @@ impl Participant {
                 }
             }
             if deadline.is_some_and(|deadline| now >= deadline) {
-                if let Some(found) = attempt()? {
-                    return Ok(found);
-                }
-                return Err(self.timeout(what, start.elapsed()));
+                // Also here, so that a loop of short time-outs learns of a loss.
+                let lost = self.lost_peer()?;
+                let late = || self.timeout(what, start.elapsed());
+                return attempt()?.ok_or_else(|| lost.unwrap_or_else(late));
             }
         }
+    }
+
+    /// Whether the other side can only run where this one does: it cannot move while this one polls.
+    fn shares_its_processor(&self) -> bool {
+        let only = self.seat().only_processor();
+        only.is_some() && only == self.region.seat(self.role.other() as usize).only_processor()
     }
 
     /// Why waiting for the other side is in vain, if it is.
     fn lost_peer(&self) -> Result<Option<Error>> {
         let role = self.role.other();
+        let seat = self.region.seat(role as usize);
+        // Before the lock is looked at: whoever sits down afterwards must not be taken for the dead one.
+        let attached = seat.state() == SeatState::Attached;
+        let who = seat.peer(role as usize, role);
         if self.is_held(role)? {
             return Ok(None);
         }
-        let seat = self.region.seat(role as usize);
-        if self.peer_loss == PeerLoss::Report && seat.state() == SeatState::Attached {
-            let who = Box::new(seat.peer(role as usize, role));
+        if self.peer_loss == PeerLoss::Report && attached {
+            let who = Box::new(who);
             return Ok(Some(Error::PeerDied { ring: self.ring.clone(), who }));
         }
         // Whoever comes now opens what is under the name.
@@ -425,11 +454,15 @@ impl Participant {
     pub(crate) fn peer(&self) -> Result<Option<Peer>> {
         self.check_fork()?;
         let role = self.role.other();
-        Ok(self.is_held(role)?.then(|| self.region.seat(role as usize).peer(role as usize, role)))
+        let seat = self.region.seat(role as usize);
+        // A lock without a description is somebody who is just sitting down.
+        let there = self.is_held(role)? && seat.state() == SeatState::Attached;
+        Ok(there.then(|| seat.peer(role as usize, role)))
     }
 
     /// Waits for the other side to attach.
     pub(crate) fn wait_for_peer(&self, timeout: Duration) -> Result<Peer> {
+        self.check_fork()?;
         let start = Instant::now();
         let deadline = start.checked_add(timeout);
         loop {
@@ -496,5 +529,9 @@ fn check_owner(at: &Location, options: &Options, file: &std::fs::File) -> Result
 }
 
 fn take_seat(at: &Location, region: &Region, role: Role) -> Result<bool> {
-    seats::take(region.file(), role as usize).map_err(|error| at.os("taking a seat", error))
+    let taken = seats::take(region.file(), role as usize).map_err(|error| at.os("taking a seat", error))?;
+    if taken {
+        region.seat(role as usize).vacate();
+    }
+    Ok(taken)
 }

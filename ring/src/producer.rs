@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::algo::spsc;
+use crate::algo::{record, spsc};
 use crate::guard::{Batch, Claim};
-use crate::participant::{Participant, Until};
+use crate::participant::{NotSync, Participant, Until};
 use crate::peer::Peer;
 use crate::stats::Stats;
 use crate::{Error, Result};
@@ -19,17 +19,18 @@ pub struct Producer {
     pub(crate) cursor: spsc::Producer,
     largest: usize,
     closed: bool,
+    not_sync: NotSync,
 }
 
 impl Producer {
     pub(crate) fn attach(core: Participant) -> Result<Self> {
         let identity = core.region.identity();
         let largest = identity.largest as usize;
-        let cursor =
-            spsc::Producer::attach(core.cursors(), identity.capacity).map_err(|found| core.corrupt(found))?;
+        let cursor = spsc::Producer::attach(core.cursors(), identity.capacity, record::HEADER)
+            .map_err(|found| core.corrupt(found))?;
         core.cursors().stream.0.open();
         core.announce();
-        Ok(Self { core, cursor, largest, closed: false })
+        Ok(Self { core, cursor, largest, closed: false, not_sync: NotSync::default() })
     }
 
     /// Sends a message; blocks while the ring is full.

@@ -3,7 +3,10 @@
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::sync;
+use nix::sched::{CpuSet, sched_getaffinity};
+use nix::unistd::Pid;
+
+use crate::{cgroup, sync};
 
 /// About what it costs to sleep and be woken on another processor: polling longer cannot pay.
 const WORTH: Duration = Duration::from_micros(50);
@@ -25,14 +28,13 @@ impl Spin {
     /// No polling: sleep at once.
     pub(crate) const NONE: Self = Self { bare: 0, polls: 0 };
 
-    /// Polling up to the price of a sleep; none where this process may use less than two processors (by
-    /// affinity or by a control group's quota), for then the other side cannot move while we poll.
+    /// Polling up to the price of a sleep; none under a quota of less than two processors, which polling
+    /// would use up and be throttled for.
     pub(crate) fn adaptive() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
-        if processors < 2 { Self::NONE } else { Self::tuned() }
+        if cgroup::processors().is_some_and(|quota| quota < 2.0) { Self::NONE } else { Self::tuned() }
     }
 
-    /// As [`Spin::adaptive`] on a machine with enough processors.
+    /// Polling up to the price of a sleep.
     pub(crate) fn tuned() -> Self {
         static PAUSE: OnceLock<Duration> = OnceLock::new();
         let pause = *PAUSE.get_or_init(measure_pause);
@@ -53,6 +55,14 @@ impl Spin {
             sync::relax();
         }
     }
+}
+
+/// The one processor that the calling thread may run on, or `None` if there are several.
+pub(crate) fn only_processor() -> Option<u32> {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
+    let mut processors = (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false));
+    let first = processors.next()?;
+    processors.next().is_none().then_some(first as u32)
 }
 
 /// What one pause takes, by the best of a few tries.

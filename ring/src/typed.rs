@@ -9,9 +9,9 @@ use bytemuck::Pod;
 
 use crate::algo::spsc;
 use crate::options::Options;
-use crate::participant::{Participant, Shape, Until};
+use crate::participant::{NotSync, Participant, Shape, Until};
 use crate::peer::{Peer, Role};
-use crate::shm::header::Element;
+use crate::shm::header::{Element, NAME_BYTES, clip};
 use crate::stats::Stats;
 use crate::{Error, Result};
 
@@ -39,7 +39,8 @@ pub struct TypedOptions<T> {
 impl<T: Pod> TypedOptions<T> {
     pub(crate) fn new(options: Options) -> Self {
         // The path differs between two programs that share a definition by copying it; the name does not.
-        let type_name = short_name(std::any::type_name::<T>());
+        let mut type_name = short_name(std::any::type_name::<T>());
+        type_name.truncate(clip(&type_name, NAME_BYTES).len());
         Self { options, elements: None, type_name, element: PhantomData }
     }
 
@@ -49,7 +50,8 @@ impl<T: Pod> TypedOptions<T> {
         self
     }
 
-    /// The name by which both sides know the element type, by default its name without the path. Opening a
+    /// The name by which both sides know the element type, by default its name without the path: up to 64
+    /// bytes without control characters. Opening a
     /// ring whose element has another name, size or alignment fails with [`Error::Mismatch`].
     pub fn type_name(mut self, name: &str) -> Self {
         self.type_name = name.to_owned();
@@ -57,8 +59,11 @@ impl<T: Pod> TypedOptions<T> {
     }
 
     fn shape(&self) -> Result<Shape> {
-        let name = String::from_utf8_lossy(crate::shm::header::clip(&self.type_name, 64)).into_owned();
-        let element = Element { name, size: size_of::<T>() as u64, align: align_of::<T>() as u64 };
+        let element = Element {
+            name: self.type_name.clone(),
+            size: size_of::<T>() as u64,
+            align: align_of::<T>() as u64,
+        };
         Shape::typed(&self.options, self.elements, element)
     }
 
@@ -74,10 +79,11 @@ impl<T: Pod> TypedOptions<T> {
     pub fn producer(self) -> Result<TypedProducer<T>> {
         let core = self.attach(Role::Producer)?;
         let capacity = core.region.identity().capacity;
-        let cursor = spsc::Producer::attach(core.cursors(), capacity).map_err(|found| core.corrupt(found))?;
+        let cursor =
+            spsc::Producer::attach(core.cursors(), capacity, 1).map_err(|found| core.corrupt(found))?;
         core.cursors().stream.0.open();
         core.announce();
-        Ok(TypedProducer { core, cursor, closed: false, element: PhantomData })
+        Ok(TypedProducer { core, cursor, closed: false, element: PhantomData, not_sync: NotSync::default() })
     }
 
     /// Opens (or makes) the ring and takes the consumer's seat.
@@ -88,9 +94,10 @@ impl<T: Pod> TypedOptions<T> {
     pub fn consumer(self) -> Result<TypedConsumer<T>> {
         let core = self.attach(Role::Consumer)?;
         let capacity = core.region.identity().capacity;
-        let cursor = spsc::Consumer::attach(core.cursors(), capacity).map_err(|found| core.corrupt(found))?;
+        let cursor =
+            spsc::Consumer::attach(core.cursors(), capacity, 1).map_err(|found| core.corrupt(found))?;
         core.announce();
-        Ok(TypedConsumer { core, cursor, closed: false, element: PhantomData })
+        Ok(TypedConsumer { core, cursor, element: PhantomData, not_sync: NotSync::default() })
     }
 
     /// Makes the ring without taking a seat in it.
@@ -127,6 +134,7 @@ pub struct TypedProducer<T> {
     cursor: spsc::Producer,
     closed: bool,
     element: PhantomData<fn(T)>,
+    not_sync: NotSync,
 }
 
 impl<T: Pod> TypedProducer<T> {
@@ -267,8 +275,8 @@ impl<T: Pod> TypedProducer<T> {
 pub struct TypedConsumer<T> {
     core: Participant,
     cursor: spsc::Consumer,
-    closed: bool,
     element: PhantomData<fn() -> T>,
+    not_sync: NotSync,
 }
 
 impl<T: Pod> TypedConsumer<T> {
@@ -345,12 +353,12 @@ impl<T: Pod> TypedConsumer<T> {
     #[inline(always)]
     fn available(&mut self) -> Result<u64> {
         self.core.check_fork()?;
-        Ok(look(&self.core, &mut self.cursor, &mut self.closed)?.unwrap_or(0))
+        Ok(look(&self.core, &mut self.cursor)?.unwrap_or(0))
     }
 
     fn wait_for_element(&mut self, until: Until) -> Result<u64> {
-        let Self { core, cursor, closed, .. } = self;
-        core.wait_for("message", until, || look(core, cursor, closed))
+        let Self { core, cursor, .. } = self;
+        core.wait_for("message", until, || look(core, cursor))
     }
 
     #[inline(always)]
@@ -386,14 +394,14 @@ impl<T: Pod> TypedConsumer<T> {
 
 /// Elements that can be read now, `None` if there are none, [`Error::Closed`] if there will be none.
 #[inline(always)]
-fn look(core: &Participant, cursor: &mut spsc::Consumer, closed: &mut bool) -> Result<Option<u64>> {
+fn look(core: &Participant, cursor: &mut spsc::Consumer) -> Result<Option<u64>> {
     let mut available = || {
         let count = cursor.available(core.cursors()).map_err(|found| core.corrupt(found))?;
         Ok((count > 0).then_some(count))
     };
     match available()? {
         Some(count) => Ok(Some(count)),
-        None => core.ended(closed, available),
+        None => core.ended(available),
     }
 }
 

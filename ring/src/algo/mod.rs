@@ -13,6 +13,6 @@ pub(crate) mod stream;
 
 /// A position as it is at some moment, for whoever only watches.
 pub(crate) fn position(word: &crate::sync::AtomicU64) -> u64 {
-    // Relaxed: it is displayed, nothing is concluded from it.
-    word.load(crate::sync::Ordering::Relaxed)
+    // Acquire keeps two looks in order; nothing is concluded from what is published below it.
+    word.load(crate::sync::Ordering::Acquire)
 }

@@ -35,12 +35,13 @@ pub(crate) struct Producer {
 }
 
 impl Producer {
-    /// Takes over at the published position. The caller holds the producer's seat.
-    pub(crate) fn attach(cursors: &Cursors, capacity: u64) -> Result<Self, Corrupt> {
+    /// Takes over at the published position. The caller holds the producer's seat. Positions are multiples of
+    /// `granule`.
+    pub(crate) fn attach(cursors: &Cursors, capacity: u64, granule: u64) -> Result<Self, Corrupt> {
         // Relaxed: only the seat's holder stores the tail, and the kernel's lock orders us after the last one.
         let tail = cursors.tail.0.load(Relaxed);
         let head = cursors.head.0.load(Acquire); // P0, with C2: what lies below it is no longer read
-        if tail.wrapping_sub(head) > capacity {
+        if tail.wrapping_sub(head) > capacity || tail % granule != 0 {
             return Err(Corrupt { field: "tail", value: tail, expected: head });
         }
         Ok(Self { capacity, tail, published: tail, head })
@@ -124,10 +125,13 @@ pub(crate) struct Consumer {
 
 impl Consumer {
     /// Takes over at the released position: what the last consumer did not release comes again. The caller
-    /// holds the consumer's seat.
-    pub(crate) fn attach(cursors: &Cursors, capacity: u64) -> Result<Self, Corrupt> {
+    /// holds the consumer's seat. Positions are multiples of `granule`.
+    pub(crate) fn attach(cursors: &Cursors, capacity: u64, granule: u64) -> Result<Self, Corrupt> {
         // Relaxed: only the seat's holder stores the head, and the kernel's lock orders us after the last one.
         let head = cursors.head.0.load(Relaxed);
+        if head % granule != 0 {
+            return Err(Corrupt { field: "head", value: head, expected: granule });
+        }
         // Starting as if empty makes the first look an acquire of its own (C1).
         let mut consumer = Self { capacity, head, released: head, tail: head };
         consumer.available(cursors)?;
@@ -202,6 +206,11 @@ impl Consumer {
     #[inline(always)]
     pub(crate) fn pass(&mut self, units: u64) {
         self.head = self.head.wrapping_add(units);
+    }
+
+    /// Whether something is read and not released.
+    pub(crate) fn owes(&self) -> bool {
+        self.head != self.released
     }
 
     /// Gives everything read back to the producer with one store: the acknowledgement.

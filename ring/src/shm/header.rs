@@ -11,6 +11,7 @@ use std::mem::{align_of, offset_of, size_of};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::algo::cursors::{Cursors, Line};
+use crate::spin::only_processor;
 use crate::sync::{Fact32, Fact64};
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
@@ -44,6 +45,7 @@ const _: () = {
     assert!(offset_of!(Seat, state) == 0);
     assert!(offset_of!(Seat, role) == 4);
     assert!(offset_of!(Seat, pid) == 8);
+    assert!(offset_of!(Seat, only_processor) == 12);
     assert!(offset_of!(Seat, since_ns) == 16);
     assert!(offset_of!(Seat, program) == 24);
     assert!(offset_of!(Seat, host) == 56);
@@ -122,7 +124,8 @@ pub(crate) enum Rejected {
 
 const PROGRAM_BYTES: usize = 32;
 const HOST_BYTES: usize = 64;
-const NAME_BYTES: usize = 64;
+/// Bytes of an element type's name.
+pub(crate) const NAME_BYTES: usize = 64;
 
 impl Identity {
     /// Bytes of the whole segment.
@@ -278,7 +281,8 @@ pub(crate) struct Seat {
     state: Fact32,
     role: Fact32,
     pid: Fact32,
-    reserved: Fact32,
+    /// The one processor its holder may run on, plus one; zero if there are several.
+    only_processor: Fact32,
     since_ns: Fact64,
     program: [Fact64; PROGRAM_BYTES / 8],
     host: [Fact64; HOST_BYTES / 8],
@@ -321,6 +325,7 @@ pub(crate) struct Facts {
     pub(crate) pid: u32,
     pub(crate) program: String,
     pub(crate) host: String,
+    pub(crate) only_processor: Option<u32>,
 }
 
 impl Facts {
@@ -332,7 +337,12 @@ impl Facts {
             .or_else(|| std::fs::read_to_string("/proc/self/comm").ok())
             .unwrap_or_default();
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { pid: std::process::id(), program: program.trim_end().to_owned(), host }
+        Self {
+            pid: std::process::id(),
+            program: program.trim_end().to_owned(),
+            host,
+            only_processor: only_processor(),
+        }
     }
 }
 
@@ -341,12 +351,18 @@ impl Seat {
     pub(crate) fn occupy(&self, role: crate::Role, facts: &Facts) {
         self.role.set(role as u32);
         self.pid.set(facts.pid);
+        self.only_processor.set(facts.only_processor.map_or(0, |cpu| cpu + 1));
         self.since_ns.set(now_ns());
         put_text(&self.program, &facts.program);
         put_text(&self.host, &facts.host);
         self.counters.attaches.add(1);
         self.counters.active_ns.set(now_ns());
         self.state.set(1);
+    }
+
+    /// A new holder has the lock and has yet to describe itself.
+    pub(crate) fn vacate(&self) {
+        self.state.set(0);
     }
 
     /// The holder leaves in good order.
@@ -361,6 +377,11 @@ impl Seat {
             2 => SeatState::Left,
             _ => SeatState::Never,
         }
+    }
+
+    /// The one processor its holder may run on, if there is only one.
+    pub(crate) fn only_processor(&self) -> Option<u32> {
+        self.only_processor.get().checked_sub(1)
     }
 
     /// Who says to sit here.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -15,8 +16,8 @@ use nix::unistd::{geteuid, linkat};
 
 use super::header::{IDENTITY_BYTES, Identity, LAYOUT, Rejected};
 use super::space;
-use crate::fork;
 use crate::{Error, Result};
+use crate::{cgroup, fork};
 
 /// Where rings live unless told otherwise: `shm_open` of any language finds them there.
 pub const DEFAULT_DIR: &str = "/dev/shm";
@@ -47,7 +48,9 @@ impl Location {
         if !bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) {
             return invalid("it has a character that is not allowed");
         }
-        Ok(Self { ring: bare.into(), dir: dir.to_owned() })
+        // The process may change its directory while the ring is open.
+        let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+        Ok(Self { ring: bare.into(), dir })
     }
 
     pub(crate) fn path(&self) -> PathBuf {
@@ -99,9 +102,21 @@ pub(crate) struct Unnamed {
 /// An open file that a forked child will not keep.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// Dropped before the file is closed: the number may be another file's by the next fork.
-    _registration: fork::Registration,
-    pub(crate) file: File,
+    pub(crate) file: ManuallyDrop<File>,
+    registration: ManuallyDrop<fork::Registration>,
+}
+
+impl Drop for Opened {
+    #[allow(unsafe_code)]
+    fn drop(&mut self) {
+        // Between the two, the number may be another file's, or a child may keep the file open.
+        fork::not_meanwhile(|| {
+            // SAFETY: dropped once, here, and not used afterwards.
+            unsafe { ManuallyDrop::drop(&mut self.registration) };
+            // SAFETY: as above.
+            unsafe { ManuallyDrop::drop(&mut self.file) };
+        });
+    }
 }
 
 /// The name of an unfinished file where the file system has no unnamed ones; gone when dropped.
@@ -141,11 +156,12 @@ fn prepare_with(
     let (free, total) = space::file_system(file).map_err(|error| at.os("statfs", error))?;
     let no_space =
         |free| Error::NoSpace { ring: at.ring.clone(), dir: at.dir.clone(), needed: len, free, total };
-    if len > free {
+    // Without a limit (tmpfs with size=0, ramfs) all figures are zero.
+    if len > free && total > 0 {
         return Err(no_space(free));
     }
-    if let Some(memory) = space::memory_limit() {
-        if len > memory.limit.saturating_sub(memory.used) {
+    if let Some(memory) = cgroup::memory_limit() {
+        if len > memory.room() {
             return Err(Error::MemoryLimit {
                 ring: at.ring.clone(),
                 needed: len,
@@ -179,7 +195,7 @@ fn open_temporary(at: &Location) -> io::Result<Unnamed> {
 /// Opens a file for reading and what `how` adds. The standard library closes it at exec.
 fn open_file(path: &Path, how: impl Fn(&mut OpenOptions) -> &mut OpenOptions) -> io::Result<Opened> {
     let (file, registration) = fork::register(|| how(OpenOptions::new().read(true)).open(path))?;
-    Ok(Opened { _registration: registration, file })
+    Ok(Opened { file: ManuallyDrop::new(file), registration: ManuallyDrop::new(registration) })
 }
 
 /// Gives a finished file its name, or fails with [`Error::Exists`] if that is taken.

@@ -33,8 +33,8 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Maps an opened segment whose length is `identity.total_len()`, with every page present, so that none
-    /// is faulted in on anyone's fast path.
+    /// Maps an opened segment whose length is `identity.total_len()`, with every page present and writable, so that
+    /// none is faulted in on anyone's fast path.
     pub(crate) fn map(at: &Location, opened: Opened, identity: Identity, access: Access) -> Result<Self> {
         let len = usize::try_from(identity.total_len()).map_err(|_| Error::OptionInvalid {
             ring: at.ring.clone(),
@@ -44,13 +44,24 @@ impl Region {
         })?;
         let mut options = MmapOptions::new();
         options.len(len);
-        let map = match access {
-            Access::Write => options.populate().map_raw(&opened.file),
-            Access::Read => options.map_raw_read_only(&opened.file),
-        }
-        .map_err(|error| at.os("mapping it", error))?;
-        map.advise(Advice::DontFork).map_err(|error| at.os("keeping it from forked children", error))?;
+        // A child forked before the advice would keep the mapping, and with it the file and its locks.
+        let map = fork::not_meanwhile(|| {
+            let map = match access {
+                Access::Write => options.map_raw(&*opened.file),
+                Access::Read => options.map_raw_read_only(&*opened.file),
+            }
+            .map_err(|error| at.os("mapping it", error))?;
+            map.advise(Advice::DontFork).map_err(|error| at.os("keeping it from forked children", error))?;
+            Ok(map)
+        })?;
         let base = map.as_mut_ptr();
+        if access == Access::Write && map.advise(Advice::PopulateWrite).is_err() {
+            // Linux before 5.14.
+            for page in (0..len).step_by(4096) {
+                // SAFETY: inside the mapping, whose length is the file's; reading changes nothing.
+                unsafe { base.wrapping_add(page).read_volatile() };
+            }
+        }
         Ok(Self {
             map: ManuallyDrop::new(map),
             opened: ManuallyDrop::new(opened),
@@ -60,16 +71,11 @@ impl Region {
         })
     }
 
-    /// Writes the identity and touches every page. Only for a segment that has no name yet.
+    /// Writes the identity. Only for a segment that has no name yet; the rest of it is zero.
     pub(crate) fn initialise(&self) {
         let bytes = self.identity.encode();
         // SAFETY: the mapping is at least IDENTITY_BYTES long and, having no name, nobody else's.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base, IDENTITY_BYTES) };
-        for page in (IDENTITY_BYTES..self.map.len()).step_by(4096) {
-            // SAFETY: inside the mapping; the file is new and all zero, so this changes nothing but makes the
-            // page ours to write (a disk-backed file system would otherwise fault at the first store).
-            unsafe { self.base.wrapping_add(page).write_volatile(0) };
-        }
     }
 
     /// Whether this process is a forked child of the one that made this mapping.

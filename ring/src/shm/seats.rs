@@ -50,6 +50,11 @@ pub(crate) fn give_back(file: &File, seat: usize) {
     let _ = set(file, libc::F_UNLCK, seat, 1);
 }
 
+/// Gives all seats' locks back.
+pub(crate) fn give_back_all(file: &File) {
+    let _ = set(file, libc::F_UNLCK, 0, SEATS);
+}
+
 /// Whether somebody else alive holds the seat. Works on a descriptor opened for reading, too.
 pub(crate) fn is_held(file: &File, seat: usize) -> io::Result<bool> {
     loop {

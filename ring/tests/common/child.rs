@@ -1,0 +1,164 @@
+//! Other processes: the test binary runs itself again and plays a role.
+
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const ROLE: &str = "PODRING_TEST_ROLE";
+const ARGS: &str = "PODRING_TEST_ARGS";
+/// What a child says on standard error when it cannot do its part here.
+const SKIP: &str = "SKIPPED: ";
+
+/// What a role does, given its arguments.
+pub(crate) type Play = fn(&[String]);
+
+/// The body of the test named `child` that every file with roles has. Does nothing unless started by `spawn`.
+pub(crate) fn play(roles: &[(&str, Play)]) {
+    let Ok(role) = std::env::var(ROLE) else { return };
+    // A child that outlives a killed test would hold its seat.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).expect("a child dies with its parent");
+    let args = std::env::var(ARGS).unwrap_or_default();
+    let args: Vec<String> = args.split('\n').map(str::to_owned).collect();
+    let (_, play) = roles.iter().find(|(name, _)| *name == role).expect("a role of this file");
+    play(&args);
+}
+
+/// Ends a child whose part cannot be played on this machine, saying why.
+pub(crate) fn skip(why: &str) -> ! {
+    eprintln!("{SKIP}{why}");
+    std::process::exit(0)
+}
+
+/// A process playing a role; killed when dropped.
+pub(crate) struct Child {
+    process: std::process::Child,
+    role: String,
+}
+
+/// Starts a child. The thread that starts it must outlive it.
+pub(crate) fn spawn(role: &str, args: &[&str]) -> Child {
+    start(Command::new(myself()), role, args)
+}
+
+/// Starts a child that may mount what it likes, seen by nobody else: as root, or as root of a user namespace
+/// of its own.
+pub(crate) fn spawn_mounting(role: &str, args: &[&str]) -> Child {
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation", "private"]);
+    if !nix::unistd::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.arg(myself());
+    start(command, role, args)
+}
+
+fn myself() -> std::path::PathBuf {
+    std::env::current_exe().expect("the test's own binary")
+}
+
+fn start(mut command: Command, role: &str, args: &[&str]) -> Child {
+    let process = command
+        .args(["child", "--exact", "--ignored", "--nocapture"])
+        .env(ROLE, role)
+        .env(ARGS, args.join("\n"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("another process");
+    Child { process, role: role.to_owned() }
+}
+
+impl Child {
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid() as i32), signal).expect("a child of ours");
+    }
+
+    /// SIGKILL; returns when the process is gone. It must not have ended in another way before, unless well.
+    #[track_caller]
+    pub(crate) fn kill(mut self) {
+        self.signal(Signal::SIGKILL);
+        let status = self.process.wait().expect("a child of ours");
+        if !was_killed(status) && !status.success() {
+            panic!("{} failed before it was killed: {}", self.role, self.errors());
+        }
+    }
+
+    /// Whether it still runs; panics if it failed.
+    #[track_caller]
+    pub(crate) fn is_running(&mut self) -> bool {
+        match self.process.try_wait().expect("a child of ours") {
+            None => true,
+            Some(status) => {
+                assert!(status.success(), "{} failed: {}", self.role, self.errors());
+                false
+            }
+        }
+    }
+
+    /// Waits for it to end well. Returns whether it played its part, false if it had to skip it.
+    #[track_caller]
+    pub(crate) fn finish(mut self, limit: Duration) -> bool {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("a child of ours") {
+                break status;
+            }
+            assert!(start.elapsed() < limit, "{} still runs after {limit:?}", self.role);
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        let errors = self.errors();
+        assert!(status.success(), "{} failed ({status}): {errors}", self.role);
+        if let Some((_, why)) = errors.split_once(SKIP) {
+            eprintln!("{SKIP}{}: {why}", self.role);
+            return false;
+        }
+        true
+    }
+
+    /// Waits for it to end, however. Returns how, and what it said.
+    pub(crate) fn end(mut self, limit: Duration) -> (ExitStatus, String) {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.process.try_wait().expect("a child of ours") {
+                break status;
+            }
+            assert!(start.elapsed() < limit, "{} still runs after {limit:?}", self.role);
+            std::thread::sleep(Duration::from_millis(1));
+        };
+        (status, self.errors())
+    }
+
+    fn errors(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(stderr) = &mut self.process.stderr {
+            let _ = stderr.read_to_string(&mut text);
+        }
+        text
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn was_killed(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal() == Some(Signal::SIGKILL as i32)
+}
+
+/// A path as an argument.
+pub(crate) fn arg(path: &Path) -> &str {
+    path.to_str().expect("paths of tests are plain")
+}
