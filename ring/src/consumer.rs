@@ -8,6 +8,7 @@ use crate::guard::{Drain, Message};
 use crate::participant::{NotSync, Participant, Until};
 use crate::peer::Peer;
 use crate::stats::Stats;
+use crate::sync;
 use crate::{Error, Result};
 
 /// Receives messages in order. One per ring; it may move between threads, but only one uses it at a time.
@@ -23,6 +24,9 @@ pub struct Consumer {
     handed_before: u64,
     not_sync: NotSync,
 }
+
+/// Bytes that travel between processors at a time.
+const LINE: usize = 64;
 
 /// A message in the ring: its payload's position, and its length.
 type Place = (u64, u64);
@@ -236,7 +240,15 @@ impl Consumer {
             self.release(0, 0);
         }
         let Self { core, cursor, largest, .. } = self;
-        core.wait_for("message", until, || look(core, cursor, *largest))
+        core.wait_for("message", until, || {
+            let place = look(core, cursor, *largest)?;
+            if place.is_none() {
+                let next = core.region.slots().at(cursor.position(), 1);
+                sync::touch(next);
+                sync::touch(next.wrapping_add(LINE));
+            }
+            Ok(place)
+        })
     }
 
     #[inline(always)]
@@ -366,5 +378,5 @@ fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result
     if let Some(place) = next()? {
         return Ok(Some(place));
     }
-    core.ended(next)
+    core.drained(next)
 }

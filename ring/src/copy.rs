@@ -1,10 +1,10 @@
-//! Copying out of memory that somebody else may be writing to.
+//! Copying into the ring, and out of memory that somebody else may be writing to.
 #![allow(unsafe_code)]
 
 /// From this many bytes on, the processor's own string copy is faster than a loop of words.
 const LARGE: usize = 1024;
-/// Bytes that one step of the loop copies.
-const STEP: usize = 32;
+/// Up to this many bytes, a message is written word by word.
+const SHORT: usize = 256;
 
 /// Copies `len` bytes from shared memory into private memory, reading each shared byte exactly once, so that
 /// a peer that changes them meanwhile can only change what is copied, not what was concluded from it.
@@ -26,23 +26,49 @@ pub(crate) unsafe fn out_of_ring(from: *const u8, to: *mut u8, len: usize) {
 
 #[inline(always)]
 unsafe fn small(from: *const u8, to: *mut u8, len: usize) {
-    let mut done = 0;
-    while done + STEP <= len {
-        // SAFETY: inside `len`. Volatile: memory outside of Rust's allocations that may change under us.
-        let chunk = unsafe { from.wrapping_add(done).cast::<[u8; STEP]>().read_volatile() };
+    // Word by word: of anything larger the compiler makes single bytes when told to read it once.
+    #[allow(clippy::cast_ptr_alignment)]
+    let word_at = |at: usize| {
+        // SAFETY: the source is aligned to eight and readable to the next multiple of eight. Volatile: memory
+        // outside of Rust's allocations that may change under us.
+        unsafe { from.wrapping_add(at).cast::<u64>().read_volatile() }
+    };
+    let whole = len & !7;
+    for at in (0..whole).step_by(8) {
         // SAFETY: inside `len` of the caller's private buffer, any alignment.
-        unsafe { to.wrapping_add(done).cast::<[u8; STEP]>().write_unaligned(chunk) };
-        done += STEP;
+        unsafe { to.wrapping_add(at).cast::<u64>().write_unaligned(word_at(at)) };
     }
-    while done < len {
-        // SAFETY: the source is aligned to eight and readable to the next multiple of eight.
-        #[allow(clippy::cast_ptr_alignment)]
-        let word = unsafe { from.wrapping_add(done).cast::<u64>().read_volatile() }.to_ne_bytes();
-        let rest = (len - done).min(8);
-        // SAFETY: `rest` bytes fit the private buffer; the word is our own copy.
-        unsafe { std::ptr::copy_nonoverlapping(word.as_ptr(), to.wrapping_add(done), rest) };
-        done += rest;
+    if whole < len {
+        let word = word_at(whole).to_ne_bytes();
+        // SAFETY: the rest fits the private buffer; the word is our own copy.
+        unsafe { std::ptr::copy_nonoverlapping(word.as_ptr(), to.wrapping_add(whole), len - whole) };
     }
+}
+
+/// Copies a message from the caller's memory to a claimed place.
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable for `len` bytes, the two do not overlap, and `to` is aligned to eight.
+#[inline(always)]
+pub(crate) unsafe fn into_ring(from: *const u8, to: *mut u8, len: usize) {
+    if len > SHORT {
+        // SAFETY: as promised by the caller.
+        unsafe { std::ptr::copy_nonoverlapping(from, to, len) };
+        return;
+    }
+    // Word by word: a wider store may lie across two lines, and then needs both from the other side at once.
+    let whole = len & !7;
+    for at in (0..whole).step_by(8) {
+        // SAFETY: inside `len`.
+        let word = unsafe { from.wrapping_add(at).cast::<u64>().read_unaligned() };
+        #[allow(clippy::cast_ptr_alignment)] // promised by the caller
+        let place = to.wrapping_add(at).cast::<u64>();
+        // SAFETY: inside `len`, aligned. Volatile keeps the compiler from making wider stores of it.
+        unsafe { place.write_volatile(word) };
+    }
+    // SAFETY: inside `len`.
+    unsafe { std::ptr::copy_nonoverlapping(from.wrapping_add(whole), to.wrapping_add(whole), len - whole) };
 }
 
 #[cfg(target_arch = "x86_64")]

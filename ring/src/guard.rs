@@ -7,6 +7,7 @@ use std::slice;
 use std::time::{Duration, Instant};
 
 use crate::algo::record;
+use crate::copy;
 use crate::participant::Until;
 use crate::{Consumer, Producer, Result};
 
@@ -51,9 +52,9 @@ impl<'a> Claim<'a> {
     #[inline(always)]
     pub(crate) fn send(mut self, message: &[u8]) {
         debug_assert_eq!(message.len(), self.len);
-        // SAFETY: the claim has this length and lies in one piece in the unpublished part of the data area,
-        // which is the producer's alone; the message is the caller's memory.
-        unsafe { std::ptr::copy_nonoverlapping(message.as_ptr(), self.bytes, self.len) };
+        // SAFETY: the claim has this length and lies in one piece, at a multiple of eight, in the unpublished
+        // part of the data area, which is the producer's alone; the message is the caller's memory.
+        unsafe { copy::into_ring(message.as_ptr(), self.bytes, self.len) };
         self.put();
         std::mem::forget(self);
     }

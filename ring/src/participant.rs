@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::algo::cursors::Cursors;
 use crate::algo::signal::Signal;
+use crate::algo::stream::Drained;
 use crate::algo::{record, spsc};
 use crate::options::{Create, Options, PeerLoss, Wait};
 use crate::peer::{Peer, Role};
@@ -15,9 +16,8 @@ use crate::shm::header::{
 use crate::shm::object::{self, Access, Location};
 use crate::shm::region::Region;
 use crate::shm::seats;
-use crate::spin::Spin;
+use crate::spin::{For, Spin};
 use crate::stats::Stats;
-use crate::sync;
 use crate::{Error, Result};
 
 /// How long a participant that comes waits for the seat of one that is just dying: the kernel frees a killed
@@ -30,8 +30,6 @@ const LONGEST_SLICE: Duration = Duration::from_secs(24 * 60 * 60);
 const CONTENTION: Duration = Duration::from_secs(1);
 /// Between two looks at what only shows by looking.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
-/// Polls between two looks at the clock while spinning for ever.
-const CLOCK_POLLS: u32 = 4096;
 
 /// Keeps a handle from being used by two threads at once, even for reading.
 pub(crate) type NotSync = std::marker::PhantomData<std::cell::Cell<()>>;
@@ -263,7 +261,7 @@ impl Participant {
             take_seat(at, &region, role)?;
             region.seat(role as usize).occupy(role, &facts);
             if options.wait != Wait::Spin {
-                signal_of(&region, role).allow_waiting();
+                signal_of(&region, role).allow_waiting_first();
             }
         }
         object::publish(at, region.file(), &mut passing)?;
@@ -272,9 +270,9 @@ impl Participant {
 
     fn seated(options: &Options, at: Location, region: Region, role: Role) -> Self {
         let spin = match options.wait {
-            Wait::Spin => Spin::tuned(),
+            Wait::Spin => Spin::full(),
             Wait::Adaptive => Spin::adaptive(),
-            Wait::Park => Spin::NONE,
+            Wait::Park => Spin::none(),
         };
         let path = at.path();
         let participant = Self {
@@ -287,9 +285,8 @@ impl Participant {
             slice: options.slice.clamp(SHORTEST_SLICE, LONGEST_SLICE),
             peer_loss: options.peer_loss,
         };
-        if options.wait != Wait::Spin && participant.my_signal().allow_waiting() {
-            // In a ring where everybody was spinning, publishers may be at work without the fence.
-            sync::settle();
+        if options.wait != Wait::Spin {
+            participant.my_signal().allow_waiting();
         }
         participant
     }
@@ -333,14 +330,12 @@ impl Participant {
     /// For a consumer that found nothing: [`Error::Closed`], once per stream, if the producer has closed and
     /// `again` finds nothing either, since everything before the mark is visible with it.
     #[inline(always)]
-    pub(crate) fn ended<T>(&self, again: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
-        let stream = &self.cursors().stream.0;
-        let Some(end) = stream.end() else { return Ok(None) };
-        if let Some(found) = again()? {
-            return Ok(Some(found));
+    pub(crate) fn drained<T>(&self, again: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
+        match self.cursors().stream.0.drained(again)? {
+            Drained::Found(found) => Ok(Some(found)),
+            Drained::Nothing => Ok(None),
+            Drained::Ended => Err(Error::Closed { ring: self.ring.clone() }),
         }
-        stream.tell(end);
-        Err(Error::Closed { ring: self.ring.clone() })
     }
 
     /// Repeats `attempt` until it yields something: polling first, then sleeping in slices.
@@ -353,38 +348,35 @@ impl Participant {
         until: Until,
         mut attempt: impl FnMut() -> Result<Option<T>>,
     ) -> Result<T> {
-        let polls = if self.shares_its_processor() { 0 } else { self.spin.polls() };
-        for step in 0..polls {
-            if let Some(found) = attempt()? {
+        let polled = match self.role {
+            Role::Producer => For::Space,
+            Role::Consumer => For::Messages,
+        };
+        let polls = !self.spin.is_none() && !self.shares_its_processor();
+        if polls {
+            if let Some(found) = self.spin.poll(polled, &mut attempt)? {
                 return Ok(found);
             }
-            self.spin.relax(step);
         }
         self.counters().stalls.add(1);
         let start = Instant::now();
         let deadline = until.deadline(start);
         let mut look_around = start + self.slice;
         loop {
-            let slept = if self.wait == Wait::Spin {
-                for step in 0..CLOCK_POLLS {
-                    if let Some(found) = attempt()? {
-                        return Ok(found);
-                    }
-                    self.spin.relax(step);
-                }
-                false
+            let slept = self.wait != Wait::Spin;
+            let found = if slept {
+                self.my_signal().wait_unless(&mut attempt, || {
+                    let wake = deadline.map_or(look_around, |deadline| deadline.min(look_around));
+                    self.counters().parks.add(1);
+                    self.counters().active_ns.set(now_ns());
+                    wake.saturating_duration_since(Instant::now())
+                })?
             } else {
-                let key = self.my_signal().announce();
-                if let Some(found) = attempt()? {
-                    return Ok(found);
-                }
-                let now = Instant::now();
-                let wake = deadline.map_or(look_around, |deadline| deadline.min(look_around));
-                self.counters().parks.add(1);
-                self.counters().active_ns.set(now_ns());
-                self.my_signal().wait(key, wake.saturating_duration_since(now));
-                true
+                self.spin.poll(polled, &mut attempt)?
             };
+            if let Some(found) = found {
+                return Ok(found);
+            }
             let now = Instant::now();
             if now >= look_around {
                 look_around = now + self.slice;
@@ -466,16 +458,15 @@ impl Participant {
         let start = Instant::now();
         let deadline = start.checked_add(timeout);
         loop {
-            let key = self.my_signal().announce();
-            if let Some(peer) = self.peer()? {
+            // Whoever attaches wakes us.
+            let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let sleep = || left().map_or(self.slice, |left| left.min(self.slice));
+            if let Some(peer) = self.my_signal().wait_unless(|| self.peer(), sleep)? {
                 return Ok(peer);
             }
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left.is_some_and(|left| left.is_zero()) {
-                return Err(self.timeout("peer", start.elapsed()));
+            if left().is_some_and(|left| left.is_zero()) {
+                return self.peer()?.ok_or_else(|| self.timeout("peer", start.elapsed()));
             }
-            // Whoever attaches wakes us.
-            self.my_signal().wait(key, left.map_or(self.slice, |left| left.min(self.slice)));
             if let Some(lost @ Error::Replaced { .. }) = self.lost_peer()? {
                 return Err(lost);
             }

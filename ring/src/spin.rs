@@ -1,5 +1,6 @@
-//! How long to poll before sleeping, on this machine and under these limits.
+//! How to poll before sleeping: for how long, and how often, on this machine and under these limits.
 
+use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -9,51 +10,102 @@ use nix::unistd::Pid;
 use crate::{cgroup, sync};
 
 /// About what it costs to sleep and be woken on another processor: polling longer cannot pay.
-const WORTH: Duration = Duration::from_micros(50);
-/// Polls before the first pause where a pause is long. The other side's answer usually comes within them.
-const BARE: u32 = 1024;
+const WORTH_NS: u32 = 50_000;
+/// A breath: long enough for a stream to bring several messages, short beside a line's way between processors.
+const BREATH_NS: u32 = 50;
+/// What arrives within this time cannot be an answer to what we sent: it is part of a stream.
+const DENSE_NS: u32 = 40;
+/// About what one look without a pause costs.
+const LOOK_NS: u32 = 4;
 /// A pause longer than this (Intel since Skylake: 140 cycles) is felt in a round trip.
-const LONG: Duration = Duration::from_nanos(25);
+const LONG_PAUSE_NS: u32 = 25;
+/// Looks without a pause where a pause is long; an answer usually comes within them.
+const BARE_LOOKS: u32 = 1024;
+/// The longest time between two looks for space, in breaths, as a power of two.
+const LONGEST_GAP: u32 = 6;
+
+/// What is polled for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum For {
+    /// Messages. Every look takes the line of positions away from the producer; in a dense stream, where it
+    /// writes that line all the time, that would bring it down to the pace of single messages.
+    Messages,
+    /// Space. A full ring is in front of us, so nothing is late if we look rarely, and every look takes a
+    /// line away from the consumer.
+    Space,
+}
 
 /// How to poll.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Spin {
-    /// Polls before the first pause.
-    bare: u32,
-    /// Polls in all.
-    polls: u32,
+    /// How long to poll before sleeping. Zero: not at all.
+    budget_ns: u32,
+    pause_ns: u32,
+    /// Whether the last message came so soon after the one before that there is a stream of them.
+    dense: Cell<bool>,
 }
 
 impl Spin {
     /// No polling: sleep at once.
-    pub(crate) const NONE: Self = Self { bare: 0, polls: 0 };
+    pub(crate) fn none() -> Self {
+        Self { budget_ns: 0, pause_ns: pause_ns(), dense: Cell::new(false) }
+    }
 
     /// Polling up to the price of a sleep; none under a quota of less than two processors, which polling
     /// would use up and be throttled for.
     pub(crate) fn adaptive() -> Self {
-        if cgroup::processors().is_some_and(|quota| quota < 2.0) { Self::NONE } else { Self::tuned() }
+        if cgroup::processors().is_some_and(|quota| quota < 2.0) { Self::none() } else { Self::full() }
     }
 
     /// Polling up to the price of a sleep.
-    pub(crate) fn tuned() -> Self {
-        static PAUSE: OnceLock<Duration> = OnceLock::new();
-        let pause = *PAUSE.get_or_init(measure_pause);
-        let bare = if pause > LONG { BARE } else { 0 };
-        let paused = WORTH.as_nanos() / pause.as_nanos().max(1);
-        Self { bare, polls: bare + u32::try_from(paused).unwrap_or(u32::MAX / 2) }
+    pub(crate) fn full() -> Self {
+        Self { budget_ns: WORTH_NS, ..Self::none() }
     }
 
-    /// Polls in all.
-    pub(crate) fn polls(&self) -> u32 {
-        self.polls
+    /// Whether there is any polling.
+    pub(crate) fn is_none(&self) -> bool {
+        self.budget_ns == 0
     }
 
-    /// Between poll `step` and the next one.
+    /// Repeats `attempt` until it yields something or the budget is spent.
     #[inline(always)]
-    pub(crate) fn relax(&self, step: u32) {
-        if step >= self.bare {
-            sync::relax();
+    pub(crate) fn poll<T, E>(
+        &self,
+        what: For,
+        mut attempt: impl FnMut() -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        let dense = self.dense.get();
+        let mut spent_ns = 0;
+        let mut looks = 0;
+        while spent_ns < self.budget_ns {
+            if let Some(found) = attempt()? {
+                if what == For::Messages {
+                    self.dense.set(spent_ns <= if dense { BREATH_NS.max(self.pause_ns) } else { DENSE_NS });
+                }
+                return Ok(Some(found));
+            }
+            let gap_ns = match what {
+                For::Space => BREATH_NS << looks.min(LONGEST_GAP),
+                For::Messages if dense => BREATH_NS,
+                For::Messages if self.pause_ns > LONG_PAUSE_NS && looks < BARE_LOOKS => 0,
+                For::Messages => self.pause_ns,
+            };
+            looks += 1;
+            spent_ns += self.pass(gap_ns) + LOOK_NS;
         }
+        self.dense.set(false);
+        Ok(None)
+    }
+
+    /// Pauses for about this long. Returns for how long it did.
+    #[inline(always)]
+    fn pass(&self, ns: u32) -> u32 {
+        let mut passed = 0;
+        while passed < ns {
+            sync::relax();
+            passed += self.pause_ns;
+        }
+        passed
     }
 }
 
@@ -65,13 +117,17 @@ pub(crate) fn only_processor() -> Option<u32> {
     processors.next().is_none().then_some(first as u32)
 }
 
-/// What one pause takes, by the best of a few tries.
-fn measure_pause() -> Duration {
+/// What one pause takes, at least 1: measured once, by the best of a few tries.
+fn pause_ns() -> u32 {
     const PAUSES: u32 = 64;
-    let once = || {
-        let start = Instant::now();
-        (0..PAUSES).for_each(|_| sync::relax());
-        start.elapsed() / PAUSES
-    };
-    (0..4).map(|_| once()).min().unwrap_or_default()
+    static PAUSE: OnceLock<u32> = OnceLock::new();
+    *PAUSE.get_or_init(|| {
+        let once = || {
+            let start = Instant::now();
+            (0..PAUSES).for_each(|_| sync::relax());
+            start.elapsed() / PAUSES
+        };
+        let best = (0..4).map(|_| once()).min().unwrap_or(Duration::ZERO);
+        u32::try_from(best.as_nanos()).unwrap_or(u32::MAX).clamp(1, 1000)
+    })
 }

@@ -53,6 +53,33 @@ pub(crate) fn relax() {
     core::hint::spin_loop();
 }
 
+/// Keeps the compiler from moving a later load before an earlier store. The processor still may, unless
+/// the other side passes the heavy barrier ([`settle`]).
+#[inline(always)]
+pub(crate) fn light() {
+    core::sync::atomic::compiler_fence(Ordering::SeqCst);
+}
+
+/// Asks for the cache line at `place`, which the other side is about to publish: it then arrives together
+/// with the word that says so, not after it. Any address will do; it is only a hint.
+#[inline(always)]
+pub(crate) fn touch(place: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    #[allow(unsafe_code)]
+    // SAFETY: a prefetch never faults, whatever the address.
+    unsafe {
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(place.cast());
+    }
+    #[cfg(target_arch = "aarch64")]
+    #[allow(unsafe_code)]
+    // SAFETY: a prefetch never faults, whatever the address.
+    unsafe {
+        core::arch::asm!("prfm pldl1keep, [{}]", in(reg) place, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    let _ = place;
+}
+
 /// Lets every processor pass a full barrier: after it, everybody sees what was stored before it, and
 /// whatever they had loaded earlier is ordered before it (`membarrier(2)`, the plain global command, which
 /// needs no registration). Where the kernel refuses, waits are bounded by their slices all the same.

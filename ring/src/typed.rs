@@ -13,6 +13,7 @@ use crate::participant::{NotSync, Participant, Shape, Until};
 use crate::peer::{Peer, Role};
 use crate::shm::header::{Element, NAME_BYTES, clip};
 use crate::stats::Stats;
+use crate::sync;
 use crate::{Error, Result};
 
 /// A typed ring to be opened or made; begun with [`Options::typed`].
@@ -358,7 +359,13 @@ impl<T: Pod> TypedConsumer<T> {
 
     fn wait_for_element(&mut self, until: Until) -> Result<u64> {
         let Self { core, cursor, .. } = self;
-        core.wait_for("message", until, || look(core, cursor))
+        core.wait_for("message", until, || {
+            let available = look(core, cursor)?;
+            if available.is_none() {
+                sync::touch(core.region.slots().at(cursor.position(), size_of::<T>()));
+            }
+            Ok(available)
+        })
     }
 
     #[inline(always)]
@@ -401,7 +408,7 @@ fn look(core: &Participant, cursor: &mut spsc::Consumer) -> Result<Option<u64>> 
     };
     match available()? {
         Some(count) => Ok(Some(count)),
-        None => core.ended(available),
+        None => core.drained(available),
     }
 }
 

@@ -8,17 +8,19 @@
 //! needless wake and heals itself, a count would cost a system call per message for ever.
 //!
 //! Publishers fence only when [`FENCED`] is set, and it is set before anybody's first wait: in a ring
-//! where everybody spins, publishing is a plain store.
+//! where everybody polls, publishing is a plain store.
 
 use crate::sync::Ordering::{Relaxed, SeqCst};
-use crate::sync::{AtomicU32, Duration, fence, futex};
+use crate::sync::{self, AtomicU32, Duration, fence, futex};
 
 /// Somebody sleeps, or is about to.
 const WAITING: u32 = 1;
 /// Somebody here may sleep one day: publishers fence. One-way, never cleared.
 const FENCED: u32 = 2;
+/// Every publisher has had the chance to see [`FENCED`]: a barrier has passed on all processors. One-way.
+const SETTLED: u32 = 4;
 /// Added with every wake, so that a waiter that has not yet gone to sleep does not.
-const EPOCH: u32 = 4;
+const EPOCH: u32 = 8;
 /// Attempts to clear the bit before waking anyway; only a peer that rewrites the word for ever gets here.
 const ATTEMPTS: u32 = 64;
 
@@ -30,15 +32,25 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// Announces that somebody may sleep here. Returns whether this was news: then publishers that are at
-    /// work may still be without the fence, and the caller must let all processors pass a barrier.
-    pub(crate) fn allow_waiting(&self) -> bool {
-        self.word.fetch_or(FENCED, SeqCst) & FENCED == 0
+    /// Allows waiting here, before anybody else can see the ring.
+    pub(crate) fn allow_waiting_first(&self) {
+        self.word.store(FENCED | SETTLED, Relaxed);
+    }
+
+    /// Allows waiting here. Publishers may be at work without the fence, so the first to come lets all
+    /// processors pass a barrier; if it dies before that, the next one does.
+    pub(crate) fn allow_waiting(&self) {
+        if self.word.load(Relaxed) & SETTLED == 0 {
+            self.word.fetch_or(FENCED, SeqCst);
+            sync::settle(); // S, with N0: publishers see FENCED, or we see what they published without it
+            self.word.fetch_or(SETTLED, SeqCst);
+        }
     }
 
     /// After progress was stored: wakes whoever waits for it. Returns whether anybody was.
     #[inline(always)]
     pub(crate) fn notify(&self) -> bool {
+        sync::light(); // N0, with S: progress first, then the look
         if self.word.load(Relaxed) & FENCED == 0 {
             return false;
         }
@@ -51,9 +63,10 @@ impl Signal {
         true
     }
 
-    /// Wakes whoever waits here, whatever the word says: for news other than progress.
+    /// After news other than progress was stored: wakes whoever waits here, whatever the word says.
     #[cold]
     pub(crate) fn wake_all(&self) {
+        fence(SeqCst); // A, with W: whoever announces after this sees the news
         self.wake(self.word.load(Relaxed));
     }
 
@@ -69,17 +82,19 @@ impl Signal {
         futex::wake_all(&self.word);
     }
 
-    /// Announces a waiter. The caller looks at the ring once more and then calls [`Signal::wait`] with the
-    /// key returned here.
-    pub(crate) fn announce(&self) -> u32 {
+    /// One round of waiting: announces a waiter, looks once more, and if there still is nothing, sleeps until
+    /// woken, until the time is over, or for no reason. The caller looks again in any case.
+    pub(crate) fn wait_unless<T, E>(
+        &self,
+        look: impl FnOnce() -> Result<Option<T>, E>,
+        timeout: impl FnOnce() -> Duration,
+    ) -> Result<Option<T>, E> {
         let key = self.word.fetch_or(WAITING, Relaxed) | WAITING;
-        fence(SeqCst); // W, with N: the publisher sees us, or we see its progress
-        key
-    }
-
-    /// Sleeps until woken, until `timeout` has passed, or for no reason. The caller looks at the ring
-    /// afterwards in any case.
-    pub(crate) fn wait(&self, key: u32, timeout: Duration) {
-        futex::wait(&self.word, key, timeout);
+        fence(SeqCst); // W, with N and A: the publisher sees us, or we see its progress
+        let found = look()?;
+        if found.is_none() {
+            futex::wait(&self.word, key, timeout());
+        }
+        Ok(found)
     }
 }

@@ -19,9 +19,16 @@ pub(crate) struct Stream {
     word: AtomicU32,
 }
 
-/// The end of one particular stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct End(u32);
+/// What an empty ring means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Drained<T> {
+    /// It is not empty any more.
+    Found(T),
+    /// There may be more to come.
+    Nothing,
+    /// There is no more in this stream.
+    Ended,
+}
 
 impl Stream {
     /// A producer begins a stream. Only the holder of the producer's seat calls this and [`Stream::close`].
@@ -36,18 +43,24 @@ impl Stream {
         self.word.store(stream | CLOSED, Release); // E1, with E2: everything published before is visible
     }
 
-    /// The end of the stream, if it is marked and no consumer has been told. The caller looks for messages
-    /// once more before it believes in it.
+    /// For a consumer that found nothing: whether the stream has ended. If it is marked so, `again` looks for
+    /// messages once more, since everything published before the mark is visible with it. Each end is told once.
     #[inline(always)]
-    pub(crate) fn end(&self) -> Option<End> {
+    pub(crate) fn drained<T, E>(
+        &self,
+        again: impl FnOnce() -> Result<Option<T>, E>,
+    ) -> Result<Drained<T>, E> {
         let word = self.word.load(Acquire); // E2, with E1
-        (word & STATE == CLOSED).then_some(End(word))
-    }
-
-    /// The consumer has drained and is being told of this end. A producer that has opened meanwhile wins.
-    pub(crate) fn tell(&self, end: End) {
-        let told = (end.0 & !STATE) | TOLD;
-        let _ = self.word.compare_exchange(end.0, told, Relaxed, Relaxed);
+        if word & STATE != CLOSED {
+            return Ok(Drained::Nothing);
+        }
+        if let Some(found) = again()? {
+            return Ok(Drained::Found(found));
+        }
+        let told = (word & !STATE) | TOLD;
+        // A producer that has begun another stream meanwhile wins.
+        let _ = self.word.compare_exchange(word, told, Relaxed, Relaxed);
+        Ok(Drained::Ended)
     }
 
     /// Whether a producer has marked the end, told or not.

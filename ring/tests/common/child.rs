@@ -37,11 +37,13 @@ pub(crate) fn skip(why: &str) -> ! {
 pub(crate) struct Child {
     process: std::process::Child,
     role: String,
+    /// Whether it may be refused a namespace of its own.
+    unshares: bool,
 }
 
 /// Starts a child. The thread that starts it must outlive it.
 pub(crate) fn spawn(role: &str, args: &[&str]) -> Child {
-    start(Command::new(myself()), role, args)
+    start(Command::new(myself()), role, args, false)
 }
 
 /// Starts a child that may mount what it likes, seen by nobody else: as root, or as root of a user namespace
@@ -53,14 +55,14 @@ pub(crate) fn spawn_mounting(role: &str, args: &[&str]) -> Child {
         command.args(["--user", "--map-root-user"]);
     }
     command.arg(myself());
-    start(command, role, args)
+    start(command, role, args, true)
 }
 
 fn myself() -> std::path::PathBuf {
     std::env::current_exe().expect("the test's own binary")
 }
 
-fn start(mut command: Command, role: &str, args: &[&str]) -> Child {
+fn start(mut command: Command, role: &str, args: &[&str], unshares: bool) -> Child {
     let process = command
         .args(["child", "--exact", "--ignored", "--nocapture"])
         .env(ROLE, role)
@@ -70,7 +72,7 @@ fn start(mut command: Command, role: &str, args: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("another process");
-    Child { process, role: role.to_owned() }
+    Child { process, role: role.to_owned(), unshares }
 }
 
 impl Child {
@@ -88,7 +90,8 @@ impl Child {
         self.signal(Signal::SIGKILL);
         let status = self.process.wait().expect("a child of ours");
         if !was_killed(status) && !status.success() {
-            panic!("{} failed before it was killed: {}", self.role, self.errors());
+            let errors = self.errors();
+            panic!("{} failed before it was killed: {errors}", self.role);
         }
     }
 
@@ -98,7 +101,8 @@ impl Child {
         match self.process.try_wait().expect("a child of ours") {
             None => true,
             Some(status) => {
-                assert!(status.success(), "{} failed: {}", self.role, self.errors());
+                let errors = if status.success() { String::new() } else { self.errors() };
+                assert!(status.success(), "{} failed: {errors}", self.role);
                 false
             }
         }
@@ -116,6 +120,10 @@ impl Child {
             std::thread::sleep(Duration::from_millis(1));
         };
         let errors = self.errors();
+        if self.unshares && errors.starts_with("unshare: ") {
+            eprintln!("{SKIP}{}: no mount namespace: {errors}", self.role);
+            return false;
+        }
         assert!(status.success(), "{} failed ({status}): {errors}", self.role);
         if let Some((_, why)) = errors.split_once(SKIP) {
             eprintln!("{SKIP}{}: {why}", self.role);

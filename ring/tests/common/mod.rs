@@ -61,8 +61,9 @@ impl Scratch {
     /// Everything in the directory of rings.
     pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(&self.dir).expect("the directory of the test");
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
         names.sort();
         names
     }
