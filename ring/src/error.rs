@@ -373,8 +373,9 @@ impl fmt::Display for Error {
                 }
                 write!(
                     f,
-                    "; run both sides as the same user, or create the ring with a wider mode (mode 0666, or 0660 \
-                     and a common group), or mount the volume with o=mode=1777"
+                    "; run both sides as the same user, or create the ring with a wider mode (0666, or 0660 and a \
+                     common group); if it is the directory, mount a tmpfs volume made with o=mode=1777, with \
+                     ':nocopy' (docker gives an empty volume the mode of the image's directory)"
                 )
             }
             Self::WrongOwner { ring, found, expected } => write!(

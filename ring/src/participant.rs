@@ -411,13 +411,15 @@ impl Participant {
     fn lost_peer(&self) -> Result<Option<Error>> {
         let role = self.role.other();
         let seat = self.region.seat(role as usize);
-        // Before the lock is looked at: whoever sits down afterwards must not be taken for the dead one.
-        let attached = seat.state() == SeatState::Attached;
+        // Looked at before and after the lock: whoever sits down or leaves in between is not the dead one.
+        let holder = || (seat.state(), seat.counters.attaches.get());
+        let before = holder();
         let who = seat.peer(role as usize, role);
         if self.is_held(role)? {
             return Ok(None);
         }
-        if self.peer_loss == PeerLoss::Report && attached {
+        let died = before.0 == SeatState::Attached && holder() == before;
+        if self.peer_loss == PeerLoss::Report && died {
             let who = Box::new(who);
             return Ok(Some(Error::PeerDied { ring: self.ring.clone(), who }));
         }
