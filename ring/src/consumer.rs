@@ -191,7 +191,7 @@ impl Consumer {
     #[inline]
     pub fn drain(&mut self) -> Result<Drain<'_>> {
         self.next_until(Until::Forever)?;
-        Ok(Drain::new(self))
+        self.begin_drain()
     }
 
     /// As [`Consumer::drain`] if there is something; `None` means the ring is empty.
@@ -201,7 +201,17 @@ impl Consumer {
     /// As [`Consumer::try_recv`].
     #[inline]
     pub fn try_drain(&mut self) -> Result<Option<Drain<'_>>> {
-        Ok(self.next()?.map(|_| Drain::new(self)))
+        match self.next()? {
+            Some(_) => self.begin_drain().map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// A drain of everything that is there at this moment, not only of what was there at the last look.
+    #[inline(always)]
+    fn begin_drain(&mut self) -> Result<Drain<'_>> {
+        self.cursor.look(self.core.cursors()).map_err(|found| self.core.corrupt(found))?;
+        Ok(Drain::new(self))
     }
 
     /// As [`Consumer::drain`], for at most `timeout`.
@@ -212,7 +222,7 @@ impl Consumer {
     #[inline]
     pub fn drain_timeout(&mut self, timeout: Duration) -> Result<Drain<'_>> {
         self.next_until(Until::After(timeout))?;
-        Ok(Drain::new(self))
+        self.begin_drain()
     }
 
     /// As [`Consumer::drain`], until `deadline` at the latest.
@@ -223,7 +233,7 @@ impl Consumer {
     #[inline]
     pub fn drain_deadline(&mut self, deadline: Instant) -> Result<Drain<'_>> {
         self.next_until(Until::At(deadline))?;
-        Ok(Drain::new(self))
+        self.begin_drain()
     }
 
     #[inline(always)]

@@ -331,11 +331,13 @@ impl<T: Pod> TypedConsumer<T> {
         if into.is_empty() {
             return Ok(0);
         }
-        let mut available = self.available()?;
-        if available == 0 {
-            available = self.wait_for_element(Until::Forever)?;
+        if self.available()? == 0 {
+            self.wait_for_element(Until::Forever)?;
         }
-        let count = into.len().min(available as usize);
+        if self.cursor.known() < into.len() as u64 {
+            self.cursor.look(self.core.cursors()).map_err(|found| self.core.corrupt(found))?;
+        }
+        let count = into.len().min(self.cursor.known() as usize);
         for place in &mut into[..count] {
             *place = self.read();
         }

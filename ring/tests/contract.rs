@@ -333,6 +333,7 @@ fn the_largest_message_fits_at_every_position() {
 #[test]
 fn every_length_at_every_offset_survives_wrap_around_and_padding() {
     let scratch = Scratch::new("offsets");
+    let _watchdog = watchdog(SOON * 2, "lengths at offsets");
     let (mut tx, mut rx) = pair(&scratch);
     let mut position = 0_usize;
     let mut out = Vec::new();
@@ -348,14 +349,14 @@ fn every_length_at_every_offset_survives_wrap_around_and_padding() {
                 position += 8;
             }
             let message = pattern((offset * 4096 + len) as u64, len);
-            tx.send(&message).expect("send");
-            tx.send(b"behind").expect("send");
+            assert!(tx.try_send(&message).expect("an empty ring takes it"), "{len} bytes at {offset}");
             if len % 2 == 0 {
                 rx.recv_to_vec(&mut out).expect("recv_to_vec");
                 assert_eq!(out, message, "{len} bytes at {offset}");
             } else {
                 assert_eq!(&*rx.recv().expect("recv"), &message[..], "{len} bytes at {offset}");
             }
+            assert!(tx.try_send(b"behind").expect("try_send"));
             assert_eq!(&*rx.recv().expect("recv"), b"behind", "after {len} bytes at {offset}");
             let mut advance = |len: usize| {
                 let span = 8 + len.next_multiple_of(8);

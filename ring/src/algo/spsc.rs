@@ -142,14 +142,21 @@ impl Consumer {
     #[inline(always)]
     pub(crate) fn available(&mut self, cursors: &Cursors) -> Result<u64, Corrupt> {
         if self.head == self.tail {
-            let tail = cursors.tail.0.load(Acquire); // C1, with P2: the messages below it are written
-            let most = self.capacity.wrapping_sub(self.tail.wrapping_sub(self.released));
-            if tail.wrapping_sub(self.tail) > most {
-                return Err(Corrupt { field: "tail", value: tail, expected: self.tail });
-            }
-            self.tail = tail;
+            self.look(cursors)?;
         }
         Ok(self.known())
+    }
+
+    /// Looks at the producer's position.
+    #[inline(always)]
+    pub(crate) fn look(&mut self, cursors: &Cursors) -> Result<(), Corrupt> {
+        let tail = cursors.tail.0.load(Acquire); // C1, with P2: the messages below it are written
+        let most = self.capacity.wrapping_sub(self.tail.wrapping_sub(self.released));
+        if tail.wrapping_sub(self.tail) > most {
+            return Err(Corrupt { field: "tail", value: tail, expected: self.tail });
+        }
+        self.tail = tail;
+        Ok(())
     }
 
     /// Units published and not yet read, as far as is known without looking.
