@@ -259,6 +259,7 @@ impl Consumer {
             }
             Ok(place)
         })
+        .inspect(|&(_, len)| core.spin.note(cursor.known() > record::span(len)))
     }
 
     #[inline(always)]

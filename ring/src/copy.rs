@@ -24,24 +24,50 @@ pub(crate) unsafe fn out_of_ring(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
+/// Copies `count` elements from shared memory into private memory, as [`out_of_ring`].
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable for `count` elements, both aligned for them, and the two do not overlap.
+#[cfg(feature = "bytemuck")]
+#[inline(always)]
+pub(crate) unsafe fn elements_out_of_ring<T>(from: *const T, to: *mut T, count: usize) {
+    let (from, to, len) = (from.cast::<u8>(), to.cast::<u8>(), count * size_of::<T>());
+    let copy: unsafe fn(*const u8, *mut u8, usize) = match align_of::<T>() {
+        _ if len >= LARGE => large,
+        1 => units::<u8>,
+        2 => units::<u16>,
+        4 => units::<u32>,
+        _ => units::<u64>,
+    };
+    // SAFETY: as promised by the caller; a type's size is a multiple of its alignment.
+    unsafe { copy(from, to, len) };
+}
+
 #[inline(always)]
 unsafe fn small(from: *const u8, to: *mut u8, len: usize) {
-    // Word by word: of anything larger the compiler makes single bytes when told to read it once.
-    #[allow(clippy::cast_ptr_alignment)]
-    let word_at = |at: usize| {
-        // SAFETY: the source is aligned to eight and readable to the next multiple of eight. Volatile: memory
-        // outside of Rust's allocations that may change under us.
-        unsafe { from.wrapping_add(at).cast::<u64>().read_volatile() }
-    };
     let whole = len & !7;
-    for at in (0..whole).step_by(8) {
-        // SAFETY: inside `len` of the caller's private buffer, any alignment.
-        unsafe { to.wrapping_add(at).cast::<u64>().write_unaligned(word_at(at)) };
-    }
+    // SAFETY: as promised by the caller of `out_of_ring`.
+    unsafe { units::<u64>(from, to, whole) };
     if whole < len {
-        let word = word_at(whole).to_ne_bytes();
+        #[allow(clippy::cast_ptr_alignment)]
+        let place = from.wrapping_add(whole).cast::<u64>();
+        // SAFETY: the source is aligned to eight and readable to the next multiple of eight.
+        let word = unsafe { place.read_volatile() }.to_ne_bytes();
         // SAFETY: the rest fits the private buffer; the word is our own copy.
         unsafe { std::ptr::copy_nonoverlapping(word.as_ptr(), to.wrapping_add(whole), len - whole) };
+    }
+}
+
+/// Copies `len` bytes, a multiple of the unit's size, from where it is aligned: unit by unit, for of anything
+/// larger the compiler makes single bytes when told to read it once.
+#[inline(always)]
+unsafe fn units<U: Copy>(from: *const u8, to: *mut u8, len: usize) {
+    for at in (0..len).step_by(size_of::<U>()) {
+        // SAFETY: inside `len`. Volatile: memory outside of Rust's allocations that may change under us.
+        let unit = unsafe { from.wrapping_add(at).cast::<U>().read_volatile() };
+        // SAFETY: inside `len` of the caller's private buffer, any alignment.
+        unsafe { to.wrapping_add(at).cast::<U>().write_unaligned(unit) };
     }
 }
 

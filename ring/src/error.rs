@@ -334,7 +334,8 @@ impl fmt::Display for Error {
                 dir.display()
             ),
             Self::NoSpace { ring, dir, needed, free, total } => {
-                let mib = roomy_mib(*needed);
+                // Room for what the others have, too.
+                let mib = roomy_mib(needed.saturating_add(total.saturating_sub(*free)));
                 write!(
                     f,
                     "ring '{ring}' needs {} ({needed} bytes) and {} has {} free of {}; give it more with docker \

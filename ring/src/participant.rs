@@ -176,7 +176,7 @@ pub(crate) struct Participant {
     path: PathBuf,
     role: Role,
     wait: Wait,
-    spin: Spin,
+    pub(crate) spin: Spin,
     slice: Duration,
     peer_loss: PeerLoss,
 }

@@ -11,10 +11,10 @@ use crate::{cgroup, sync};
 
 /// About what it costs to sleep and be woken on another processor: polling longer cannot pay.
 const WORTH_NS: u32 = 50_000;
-/// A breath: long enough for a stream to bring several messages, short beside a line's way between processors.
-const BREATH_NS: u32 = 50;
-/// What arrives within this time cannot be an answer to what we sent: it is part of a stream.
-const DENSE_NS: u32 = 40;
+/// A breath: long enough for a stream to bring several messages.
+const BREATH_NS: u32 = 100;
+/// Waits between two breaths that are taken only to see whether there is a stream.
+const PROBE_WAITS: u32 = 256;
 /// About what one look without a pause costs.
 const LOOK_NS: u32 = 4;
 /// A pause longer than this (Intel since Skylake: 140 cycles) is felt in a round trip.
@@ -27,8 +27,9 @@ const LONGEST_GAP: u32 = 6;
 /// What is polled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum For {
-    /// Messages. Every look takes the line of positions away from the producer; in a dense stream, where it
-    /// writes that line all the time, that would bring it down to the pace of single messages.
+    /// Messages. Every look takes the line of positions away from the producer; in a stream, where it writes
+    /// that line all the time, it would be brought down to the pace of single messages. So where a breath
+    /// brings more than one message, a breath is taken before every look.
     Messages,
     /// Space. A full ring is in front of us, so nothing is late if we look rarely, and every look takes a
     /// line away from the consumer.
@@ -41,14 +42,19 @@ pub(crate) struct Spin {
     /// How long to poll before sleeping. Zero: not at all.
     budget_ns: u32,
     pause_ns: u32,
-    /// Whether the last message came so soon after the one before that there is a stream of them.
+    /// Whether the last breath brought more than one message.
     dense: Cell<bool>,
+    /// Whether the last wait for messages began with a breath.
+    breathed: Cell<bool>,
+    /// Waits for messages so far.
+    waits: Cell<u32>,
 }
 
 impl Spin {
     /// No polling: sleep at once.
     pub(crate) fn none() -> Self {
-        Self { budget_ns: 0, pause_ns: pause_ns(), dense: Cell::new(false) }
+        let (dense, breathed) = (Cell::new(false), Cell::new(false));
+        Self { budget_ns: 0, pause_ns: pause_ns(), dense, breathed, waits: Cell::new(0) }
     }
 
     /// Polling up to the price of a sleep; none under a quota of less than two processors, which polling
@@ -74,27 +80,35 @@ impl Spin {
         what: For,
         mut attempt: impl FnMut() -> Result<Option<T>, E>,
     ) -> Result<Option<T>, E> {
-        let dense = self.dense.get();
         let mut spent_ns = 0;
         let mut looks = 0;
+        if what == For::Messages {
+            let waits = self.waits.get().wrapping_add(1);
+            self.waits.set(waits);
+            self.breathed.set(self.dense.get() || waits % PROBE_WAITS == 0);
+            if self.breathed.get() {
+                spent_ns += self.pass(BREATH_NS);
+            }
+        }
         while spent_ns < self.budget_ns {
             if let Some(found) = attempt()? {
-                if what == For::Messages {
-                    self.dense.set(spent_ns <= if dense { BREATH_NS.max(self.pause_ns) } else { DENSE_NS });
-                }
                 return Ok(Some(found));
             }
             let gap_ns = match what {
                 For::Space => BREATH_NS << looks.min(LONGEST_GAP),
-                For::Messages if dense => BREATH_NS,
                 For::Messages if self.pause_ns > LONG_PAUSE_NS && looks < BARE_LOOKS => 0,
                 For::Messages => self.pause_ns,
             };
             looks += 1;
             spent_ns += self.pass(gap_ns) + LOOK_NS;
         }
-        self.dense.set(false);
         Ok(None)
+    }
+
+    /// After messages were found: whether there was more than one.
+    #[inline(always)]
+    pub(crate) fn note(&self, several: bool) {
+        self.dense.set(several && self.breathed.get());
     }
 
     /// Pauses for about this long. Returns for how long it did.

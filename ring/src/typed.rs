@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytemuck::Pod;
 
 use crate::algo::spsc;
+use crate::copy;
 use crate::options::Options;
 use crate::participant::{NotSync, Participant, Shape, Until};
 use crate::peer::{Peer, Role};
@@ -159,7 +160,7 @@ impl<T: Pod> TypedProducer<T> {
     pub fn try_send(&mut self, element: &T) -> Result<bool> {
         let room = self.has_room()?;
         if room {
-            self.put(element);
+            self.put_run(std::slice::from_ref(element));
             self.publish(1);
         }
         Ok(room)
@@ -198,9 +199,9 @@ impl<T: Pod> TypedProducer<T> {
             }
             let now = rest.len().min(self.cursor.known_room() as usize);
             let (batch, later) = rest.split_at(now);
-            for element in batch {
-                self.put(element);
-            }
+            let run = now.min(to_end(self.cursor.position(), self.core.region.identity().capacity));
+            self.put_run(&batch[..run]);
+            self.put_run(&batch[run..]);
             self.publish(now as u64);
             rest = later;
         }
@@ -212,7 +213,7 @@ impl<T: Pod> TypedProducer<T> {
         if !self.has_room()? {
             self.wait_for_room(until)?;
         }
-        self.put(element);
+        self.put_run(std::slice::from_ref(element));
         self.publish(1);
         Ok(())
     }
@@ -234,14 +235,14 @@ impl<T: Pod> TypedProducer<T> {
         })
     }
 
-    /// Writes an element to the next place, for which there is room.
+    /// Writes elements to the next places, for which there is room in one piece.
     #[inline(always)]
-    fn put(&mut self, element: &T) {
+    fn put_run(&mut self, elements: &[T]) {
         let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
-        // SAFETY: the place is inside the data area, aligned (the area to a page, the stride is the type's
+        // SAFETY: the places are inside the data area, aligned (the area to a page, the stride is the type's
         // size, which the identity was checked to have), and the producer's until published.
-        unsafe { place.write(*element) };
-        self.cursor.advance(1);
+        unsafe { place.copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
+        self.cursor.advance(elements.len() as u64);
     }
 
     #[inline(always)]
@@ -338,9 +339,9 @@ impl<T: Pod> TypedConsumer<T> {
             self.cursor.look(self.core.cursors()).map_err(|found| self.core.corrupt(found))?;
         }
         let count = into.len().min(self.cursor.known() as usize);
-        for place in &mut into[..count] {
-            *place = self.read();
-        }
+        let (first, rest) = into[..count].split_at_mut(self.run(count));
+        self.read_run(first);
+        self.read_run(rest);
         self.release(count as u64);
         Ok(count)
     }
@@ -368,24 +369,30 @@ impl<T: Pod> TypedConsumer<T> {
             }
             Ok(available)
         })
+        .inspect(|&count| core.spin.note(count > 1))
     }
 
     #[inline(always)]
     fn take_one(&mut self) -> T {
-        let element = self.read();
+        let mut element = T::zeroed();
+        self.read_run(std::slice::from_mut(&mut element));
         self.release(1);
         element
     }
 
-    /// Copies the element at the read position, which is published.
+    /// How many of `count` elements lie in one piece from the read position on.
+    fn run(&self, count: usize) -> usize {
+        count.min(to_end(self.cursor.position(), self.core.region.identity().capacity))
+    }
+
+    /// Copies elements from the read position on, which are published and lie in one piece.
     #[inline(always)]
-    fn read(&mut self) -> T {
+    fn read_run(&mut self, into: &mut [T]) {
         let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
-        // SAFETY: inside the data area and aligned, as in `put`; every bit pattern is a valid `T` (it is plain
-        // old data), and volatile reads copy it once even if a hostile peer writes meanwhile.
-        let element = unsafe { place.read_volatile() };
-        self.cursor.pass(1);
-        element
+        // SAFETY: inside the data area and aligned, as in `put_run`; every bit pattern is a valid `T` (it is
+        // plain old data), so what a hostile peer writes meanwhile is merely wrong.
+        unsafe { copy::elements_out_of_ring(place, into.as_mut_ptr(), into.len()) };
+        self.cursor.pass(into.len() as u64);
     }
 
     #[inline(always)]
@@ -412,6 +419,11 @@ fn look(core: &Participant, cursor: &mut spsc::Consumer) -> Result<Option<u64>> 
         Some(count) => Ok(Some(count)),
         None => core.drained(available),
     }
+}
+
+/// Elements from `position` to where the data area ends.
+fn to_end(position: u64, capacity: u64) -> usize {
+    (capacity - (position & (capacity - 1))) as usize
 }
 
 macro_rules! common {

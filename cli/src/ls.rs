@@ -1,0 +1,159 @@
+//! `podring ls`: every file of the directory, and what is to be said of it.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use podring::inspect::{self, Listing, Report, Seat, State};
+use podring::{Role, Stats};
+use serde_json::{Value, json};
+
+use crate::human;
+use crate::output::{Exit, Failure, Output, Summary};
+use crate::table;
+use crate::users::Users;
+
+const HEADINGS: [&str; 13] = [
+    "NAME", "KIND", "STATE", "OWNER", "MODE", "BYTES", "USED", "FILL", "PRODUCER", "CONSUMER", "CREATOR",
+    "CREATED", "ACTIVE",
+];
+
+pub(crate) fn run(dir: &Path, output: &Output) -> Result<Exit, Failure> {
+    let listings = inspect::list(dir)?;
+    let (users, now) = (Users::load(), SystemTime::now());
+    let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
+    rows.extend(listings.iter().map(|listing| row(listing, &users, now)));
+    let rings: Vec<Value> = listings.iter().map(|listing| members(listing, &users)).collect();
+    let members = json!({ "dir": dir.display().to_string(), "rings": rings });
+    output.finish(Summary::new("ls", table::align(&rows), members))?;
+    Ok(Exit::Ok)
+}
+
+fn row(listing: &Listing, users: &Users, now: SystemTime) -> Vec<String> {
+    let mut cells = vec![
+        human::harmless(&listing.name),
+        listing.report.as_ref().map_or_else(dash, |report| report.kind.to_string()),
+        listing.state.to_string(),
+        users.show(listing.uid),
+        human::mode(listing.mode),
+        human::bytes(listing.bytes),
+    ];
+    match &listing.report {
+        Some(report) => cells.extend([
+            human::bytes(report.used),
+            fill(report),
+            participant(report, Role::Producer),
+            participant(report, Role::Consumer),
+            human::harmless(&report.creator),
+            human::age(report.created, now),
+            human::age(report.last_activity, now),
+        ]),
+        None => cells.extend((0..7).map(|_| dash())),
+    }
+    cells
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+/// Used part of the capacity.
+pub(crate) fn fill(report: &Report) -> String {
+    format!("{:.0}%", fill_percent(report))
+}
+
+pub(crate) fn fill_percent(report: &Report) -> f64 {
+    if report.capacity == 0 { 0.0 } else { report.used as f64 * 100.0 / report.capacity as f64 }
+}
+
+/// Who is attached in a role.
+fn participant(report: &Report, role: Role) -> String {
+    let live: Vec<String> =
+        report.seats.iter().filter(|seat| seat.live && seat.role == role).map(describe).collect();
+    if live.is_empty() { dash() } else { live.join(",") }
+}
+
+/// `program@host(pid)`; the pid counts in the participant's own namespace.
+pub(crate) fn describe(seat: &Seat) -> String {
+    human::harmless(&format!("{}@{}({})", seat.program, seat.host, seat.pid))
+}
+
+fn members(listing: &Listing, users: &Users) -> Value {
+    let mut members = json!({
+        "name": listing.name,
+        "state": listing.state.to_string(),
+        "file_bytes": listing.bytes,
+        "mode": human::mode(listing.mode),
+        "uid": listing.uid,
+        "gid": listing.gid,
+        "owner": users.name(listing.uid),
+    });
+    if let State::Incompatible { layout } = listing.state {
+        members["layout"] = layout.into();
+    }
+    if let Some(report) = &listing.report {
+        let facts = report_members(report);
+        if let (Value::Object(members), Value::Object(facts)) = (&mut members, facts) {
+            members.extend(facts);
+        }
+    }
+    members
+}
+
+/// What is known of a ring beyond its file.
+pub(crate) fn report_members(report: &Report) -> Value {
+    json!({
+        "kind": report.kind.to_string(),
+        "layout": report.layout,
+        "capacity_bytes": report.capacity,
+        "largest_message_bytes": report.largest_message,
+        "element": report.element.as_ref().map(|element| json!({
+            "name": element.name,
+            "size_bytes": element.size,
+            "align_bytes": element.align,
+        })),
+        "used_bytes": report.used,
+        "fill_percent": fill_percent(report),
+        "written_bytes": report.written,
+        "read_bytes": report.read,
+        "closed": report.closed,
+        "created_unix_ns": human::unix_ns(report.created),
+        "last_activity_unix_ns": human::unix_ns(report.last_activity),
+        "creator": report.creator,
+        "creator_uid": report.creator_uid,
+        "id": id(report),
+        "seats": report.seats.iter().map(seat_members).collect::<Vec<_>>(),
+    })
+}
+
+/// The ring's random id in hexadecimal.
+pub(crate) fn id(report: &Report) -> String {
+    report.id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn seat_members(seat: &Seat) -> Value {
+    json!({
+        "seat": seat.index,
+        "role": seat.role.to_string(),
+        "live": seat.live,
+        "left": seat.left,
+        "pid": seat.pid,
+        "program": seat.program,
+        "host": seat.host,
+        "since_unix_ns": human::unix_ns(seat.since),
+        "stats": stats_members(&seat.stats),
+    })
+}
+
+fn stats_members(stats: &Stats) -> Value {
+    json!({
+        "messages": stats.messages,
+        "bytes": stats.bytes,
+        "parks": stats.parks,
+        "wakes": stats.wakes,
+        "stalls": stats.stalls,
+        "slice_rescues": stats.slice_rescues,
+        "redeliveries": stats.redeliveries,
+        "abandoned": stats.abandoned,
+        "attaches": stats.attaches,
+    })
+}

@@ -1,0 +1,88 @@
+//! `podring`: shared-memory rings from a shell. Send and receive, inspect, verify.
+//!
+//! One file for each command; results on standard output, progress and errors on standard error.
+
+mod args;
+mod completions;
+mod cpu;
+mod create;
+mod duration;
+mod environment;
+mod hex;
+mod human;
+mod info;
+mod input;
+mod json_line;
+mod ls;
+mod man;
+mod open;
+mod output;
+mod patience;
+mod ping;
+mod pong;
+mod rate;
+mod recv;
+mod redirect;
+mod rm;
+mod round_trip;
+mod send;
+mod signals;
+mod sink;
+mod size;
+mod table;
+mod transfer;
+mod users;
+mod verify;
+
+use std::process::ExitCode;
+
+use args::{Cli, Command, VerifyCommand};
+use clap::Parser;
+use output::{Exit, Failure, Output};
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    let output = Output::new(cli.json, cli.command.keeps_stdout_for_data());
+    match run(&cli, &output) {
+        Ok(exit) => exit.into(),
+        Err(failure) => output.fail(&failure).into(),
+    }
+}
+
+/// Help and version go to standard output and are no error; everything else is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe is a quiet end, and there is nobody to tell about another failure to write.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return Exit::Ok.into();
+    }
+    if std::env::args_os().any(|argument| argument == "--json") {
+        let message = error.to_string();
+        let object = output::error_object("Usage", message.trim_end());
+        // The exit status says the same.
+        let _ = output::print_line(&object.to_string());
+    }
+    Exit::Usage.into()
+}
+
+fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
+    let dir = &cli.dir;
+    match &cli.command {
+        Command::Send(args) => send::run(dir, args, output),
+        Command::Recv(args) => recv::run(dir, args, output),
+        Command::Create(args) => create::run(dir, args, output),
+        Command::Ls => ls::run(dir, output),
+        Command::Info(args) => info::run(dir, args, output),
+        Command::Rm(args) => rm::run(dir, args, output),
+        Command::Verify(VerifyCommand::Producer(args)) => verify::producer::run(dir, args, output),
+        Command::Verify(VerifyCommand::Consumer(args)) => verify::consumer::run(dir, args, output),
+        Command::Verify(VerifyCommand::Account(args)) => verify::account::run(args, output),
+        Command::Ping(args) => ping::run(dir, args, output),
+        Command::Pong(args) => pong::run(dir, args, output),
+        Command::Completions(args) => completions::run(args, output),
+        Command::Man(args) => man::run(args, output),
+    }
+}

@@ -1,0 +1,165 @@
+//! `podring verify consumer`: checks every byte and every sequence number.
+
+use std::path::Path;
+
+use podring::{Error, Message};
+use serde_json::json;
+
+use super::checker::{Before, Checker, Verdict};
+use super::journal::ConsumerJournal;
+use super::{counts_exit, counts_members, counts_text, extend, message};
+use crate::args::VerifyConsumerArgs;
+use crate::input::Halt;
+use crate::open;
+use crate::output::{Exit, Failure, Output, Summary};
+use crate::patience::{Ended, Patience};
+use crate::signals;
+use crate::transfer::{Transfer, per_second};
+
+/// Flaws that are described one by one; all are counted.
+const DESCRIBED: u64 = 10;
+
+pub(crate) fn run(dir: &Path, args: &VerifyConsumerArgs, output: &Output) -> Result<Exit, Failure> {
+    signals::watch()?;
+    let mut receiver = Receiver {
+        transfer: Transfer::new(),
+        checker: Checker::new(Before::Unknown),
+        journal: None,
+        output,
+        described: 0,
+    };
+    let outcome = receiver.receive(dir, args);
+    let summary = receiver.summary(args);
+    let verdict = counts_exit(&receiver.checker.counts());
+    match outcome {
+        Ok(()) | Err(Halt::Stopped | Halt::Gone) => {
+            // Of two bad endings, damage is the worse one.
+            let worst =
+                |failure: Failure| if verdict == Exit::Ok { failure } else { failure.with_exit(verdict) };
+            output.finish(summary).map_err(worst)?;
+            Ok(verdict)
+        }
+        Err(Halt::Failed(failure)) => {
+            let failure = if verdict == Exit::Ok { failure } else { failure.with_exit(verdict) };
+            let nothing = receiver.transfer.messages == 0;
+            Err(failure.with_summary(if nothing { summary.without_text() } else { summary }))
+        }
+    }
+}
+
+struct Receiver<'a> {
+    transfer: Transfer,
+    checker: Checker,
+    journal: Option<ConsumerJournal>,
+    output: &'a Output,
+    described: u64,
+}
+
+impl Receiver<'_> {
+    fn receive(&mut self, dir: &Path, args: &VerifyConsumerArgs) -> Result<(), Halt> {
+        // The seat first: whoever has it is the only one to write the consumer's journal.
+        let mut consumer = open::consumer(dir, &args.name, &args.ring)?;
+        self.journal = match &args.journal {
+            Some(dir) => Some(ConsumerJournal::open(dir).map_err(Halt::Failed)?),
+            None => None,
+        };
+        let untouched = consumer.stats().messages == 0;
+        self.checker = match &self.journal {
+            Some(journal) => Checker::resume(journal.runs(), journal.counts()),
+            None => Checker::new(if untouched { Before::Nothing } else { Before::Unknown }),
+        };
+        let patience = Patience::new(args.timeout);
+        while args.count.is_none_or(|count| self.transfer.messages < count) {
+            if signals::stopped() {
+                return Err(Halt::Stopped);
+            }
+            let taken = patience.wait(|slice| Ok(self.take(consumer.recv_timeout(slice)?)));
+            match taken {
+                Ok(taken) => taken.map_err(Halt::Failed)?,
+                Err(Ended::Failed(Error::Closed { .. })) => {
+                    self.closed(args);
+                    return Ok(());
+                }
+                Err(ended) => return Err(ended.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a message, notes it in the journal, then releases it.
+    fn take(&mut self, message: Message<'_>) -> Result<(), Failure> {
+        self.transfer.begin();
+        let before = self.checker.counts();
+        match message::read(&message) {
+            Ok(tag) => {
+                if self.checker.observe(tag, message.redelivered()) == Verdict::New {
+                    self.transfer.add(1, message.len() as u64);
+                }
+                let counts = self.checker.counts();
+                if let Some(journal) = &self.journal
+                    && let Err(failure) = journal.received(tag.run, self.checker.next_of(tag.run), &counts)
+                {
+                    // Not noted, so not acknowledged either.
+                    std::mem::forget(message);
+                    return Err(failure);
+                }
+                if counts != before && counts.damaged() {
+                    self.describe(&format!("message {} of run {}", tag.seq, tag.run));
+                }
+            }
+            Err(flaw) => {
+                self.checker.observe_corrupt();
+                if let Some(journal) = &self.journal {
+                    journal.note(&self.checker.counts());
+                }
+                self.describe(&format!("a corrupt message: {flaw}"));
+            }
+        }
+        drop(message);
+        Ok(())
+    }
+
+    fn closed(&mut self, args: &VerifyConsumerArgs) {
+        let short = args.count.map_or(0, |count| count.saturating_sub(self.transfer.messages));
+        if short > 0 {
+            self.checker.ended_short(short);
+            if let Some(journal) = &self.journal {
+                journal.note(&self.checker.counts());
+            }
+            self.describe("the stream ended early");
+        }
+    }
+
+    fn describe(&mut self, what: &str) {
+        self.described += 1;
+        if self.described <= DESCRIBED {
+            self.output.note(&format!("{what}; so far {}", counts_text(&self.checker.counts())));
+        }
+    }
+
+    fn summary(&self, args: &VerifyConsumerArgs) -> Summary {
+        let (transfer, counts) = (&self.transfer, self.checker.counts());
+        let seconds = transfer.elapsed().as_secs_f64();
+        let rate = per_second(transfer.messages as f64, seconds);
+        let gigabytes = per_second(transfer.bytes as f64 / 1e9, seconds);
+        let text = format!(
+            "podring verify consumer {}: received {} messages, {} bytes in {seconds:.3} s, {rate:.0} msg/s, \
+             {gigabytes:.2} GB/s; {} runs: {}",
+            args.name,
+            transfer.messages,
+            transfer.bytes,
+            self.checker.runs(),
+            counts_text(&counts),
+        );
+        let members = json!({
+            "ring": args.name,
+            "messages": transfer.messages,
+            "bytes": transfer.bytes,
+            "seconds": seconds,
+            "messages_per_s": rate,
+            "gigabytes_per_s": gigabytes,
+            "runs": self.checker.runs(),
+        });
+        Summary::new("verify consumer", text, extend(members, counts_members(&counts)))
+    }
+}

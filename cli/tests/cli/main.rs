@@ -1,0 +1,11 @@
+//! The program as its users see it: real processes, real rings, exit statuses and texts.
+
+mod exit_status;
+mod formats;
+mod inspect;
+mod kill;
+mod ping;
+mod scratch;
+mod signals;
+mod stream;
+mod verify;
