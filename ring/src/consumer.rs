@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 use crate::algo::{record, spsc};
 use crate::copy;
 use crate::guard::{Drain, Message};
-use crate::participant::{NotSync, Participant, Until};
+use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
 use crate::stats::Stats;
 use crate::sync;
+use crate::waiting::Until;
 use crate::{Error, Result};
 
 /// Receives messages in order. One per ring; it may move between threads, but only one uses it at a time.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::algo::record;
 use crate::copy;
-use crate::participant::Until;
+use crate::waiting::Until;
 use crate::{Consumer, Producer, Result};
 
 /// Room for one message, to be written in place: a `[u8]` of exactly the length claimed, holding whatever

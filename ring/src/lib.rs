@@ -44,12 +44,14 @@ mod options;
 mod participant;
 mod peer;
 mod producer;
+mod shape;
 mod shm;
 mod spin;
 mod stats;
 mod sync;
 #[cfg(feature = "bytemuck")]
 mod typed;
+mod waiting;
 
 pub use consumer::Consumer;
 pub use error::{Error, Result};

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::participant::{Participant, Shape};
+use crate::participant::Participant;
+use crate::shape::Shape;
 use crate::shm::object::DEFAULT_DIR;
 use crate::{Consumer, Producer, Result, Role};
 

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::algo::{record, spsc};
 use crate::guard::{Batch, Claim};
-use crate::participant::{NotSync, Participant, Until};
+use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
 use crate::stats::Stats;
+use crate::waiting::Until;
 use crate::{Error, Result};
 
 /// Sends messages of any length. One per ring; it may move between threads, but only one uses it at a time.

@@ -10,11 +10,13 @@ use bytemuck::Pod;
 use crate::algo::spsc;
 use crate::copy;
 use crate::options::Options;
-use crate::participant::{NotSync, Participant, Shape, Until};
+use crate::participant::{NotSync, Participant};
 use crate::peer::{Peer, Role};
+use crate::shape::Shape;
 use crate::shm::header::{Element, NAME_BYTES, clip};
 use crate::stats::Stats;
 use crate::sync;
+use crate::waiting::Until;
 use crate::{Error, Result};
 
 /// A typed ring to be opened or made; begun with [`Options::typed`].

@@ -1,0 +1,150 @@
+//! Waiting for the other side: polling, sleeping in slices, and noticing when it is in vain.
+
+use std::time::{Duration, Instant};
+
+use crate::options::{PeerLoss, Wait};
+use crate::participant::Participant;
+use crate::peer::{Peer, Role};
+use crate::shm::header::{SeatState, now_ns};
+use crate::shm::object;
+use crate::spin::For;
+use crate::{Error, Result};
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Until {
+    Forever,
+    After(Duration),
+    At(Instant),
+}
+
+impl Until {
+    /// The instant, or `None` if there is none (or it is beyond what the clock can say).
+    fn deadline(self, start: Instant) -> Option<Instant> {
+        match self {
+            Self::Forever => None,
+            Self::After(duration) => start.checked_add(duration),
+            Self::At(instant) => Some(instant),
+        }
+    }
+}
+
+impl Participant {
+    /// Repeats `attempt` until it yields something: polling first, then sleeping in slices.
+    ///
+    /// The fast path is the caller's: it has tried once.
+    #[cold]
+    pub(crate) fn wait_for<T>(
+        &self,
+        what: &'static str,
+        until: Until,
+        mut attempt: impl FnMut() -> Result<Option<T>>,
+    ) -> Result<T> {
+        let polled = match self.role {
+            Role::Producer => For::Space,
+            Role::Consumer => For::Messages,
+        };
+        let polls = !self.spin.is_none() && !self.shares_its_processor();
+        if polls {
+            if let Some(found) = self.spin.poll(polled, &mut attempt)? {
+                return Ok(found);
+            }
+        }
+        self.counters().stalls.add(1);
+        let start = Instant::now();
+        let deadline = until.deadline(start);
+        let mut look_around = start + self.slice;
+        loop {
+            let slept = self.wait != Wait::Spin;
+            let found = if slept {
+                self.my_signal().wait_unless(&mut attempt, || {
+                    let wake = deadline.map_or(look_around, |deadline| deadline.min(look_around));
+                    self.counters().parks.add(1);
+                    self.counters().active_ns.set(now_ns());
+                    wake.saturating_duration_since(Instant::now())
+                })?
+            } else {
+                self.spin.poll(polled, &mut attempt)?
+            };
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            let now = Instant::now();
+            if now >= look_around {
+                look_around = now + self.slice;
+                if let Some(found) = attempt()? {
+                    if slept {
+                        // Nobody woke us for this: the waker was killed first, or it came just now.
+                        self.counters().slice_rescues.add(1);
+                    }
+                    return Ok(found);
+                }
+                if let Some(lost) = self.lost_peer()? {
+                    // What it did before it died counts.
+                    return attempt()?.ok_or(lost);
+                }
+            }
+            if deadline.is_some_and(|deadline| now >= deadline) {
+                // Also here, so that a loop of short time-outs learns of a loss.
+                let lost = self.lost_peer()?;
+                let late = || self.timeout(what, start.elapsed());
+                return attempt()?.ok_or_else(|| lost.unwrap_or_else(late));
+            }
+        }
+    }
+
+    /// Whether the other side can only run where this one does: it cannot move while this one polls.
+    fn shares_its_processor(&self) -> bool {
+        let only = self.seat().only_processor();
+        only.is_some() && only == self.region.seat(self.role.other() as usize).only_processor()
+    }
+
+    /// Why waiting for the other side is in vain, if it is.
+    fn lost_peer(&self) -> Result<Option<Error>> {
+        let role = self.role.other();
+        let seat = self.region.seat(role as usize);
+        // Looked at before and after the lock: whoever sits down or leaves in between is not the dead one.
+        let holder = || (seat.state(), seat.counters.attaches.get());
+        let before = holder();
+        let who = seat.peer(role as usize, role);
+        if self.is_held(role)? {
+            return Ok(None);
+        }
+        let died = before.0 == SeatState::Attached && holder() == before;
+        if self.peer_loss == PeerLoss::Report && died {
+            let who = Box::new(who);
+            return Ok(Some(Error::PeerDied { ring: self.ring.clone(), who }));
+        }
+        // Whoever comes now opens what is under the name.
+        let current = object::is_current(self.region.file(), &self.path)
+            .map_err(|error| self.os("looking whether it was replaced", error))?;
+        Ok((!current).then(|| Error::Replaced { ring: self.ring.clone(), path: self.path.clone() }))
+    }
+
+    #[cold]
+    fn timeout(&self, what: &'static str, waited: Duration) -> Error {
+        let peer_attached = self.is_held(self.role.other()).unwrap_or(false);
+        Error::Timeout { ring: self.ring.clone(), what, waited, peer_attached }
+    }
+
+    /// Waits for the other side to attach.
+    pub(crate) fn wait_for_peer(&self, timeout: Duration) -> Result<Peer> {
+        self.check_fork()?;
+        let start = Instant::now();
+        let deadline = start.checked_add(timeout);
+        loop {
+            // Whoever attaches wakes us.
+            let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            let sleep = || left().map_or(self.slice, |left| left.min(self.slice));
+            if let Some(peer) = self.my_signal().wait_unless(|| self.peer(), sleep)? {
+                return Ok(peer);
+            }
+            if left().is_some_and(|left| left.is_zero()) {
+                return self.peer()?.ok_or_else(|| self.timeout("peer", start.elapsed()));
+            }
+            if let Some(lost @ Error::Replaced { .. }) = self.lost_peer()? {
+                return Err(lost);
+            }
+        }
+    }
+}
