@@ -53,7 +53,7 @@ impl Consumer {
     ///
     /// [`Error::Closed`] once, when the producer has closed and everything has been received (receiving again
     /// waits for the next stream), [`Error::PeerDied`] (if asked for), [`Error::Replaced`], [`Error::Corrupt`].
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<Message<'_>> {
         let place = self.next_until(Until::Forever)?;
         Ok(Message::new(self, place))
@@ -64,7 +64,7 @@ impl Consumer {
     /// # Errors
     ///
     /// [`Error::Closed`], [`Error::Corrupt`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<Message<'_>>> {
         let place = self.next()?;
         Ok(place.map(|place| Message::new(self, place)))
@@ -75,7 +75,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>> {
         let place = self.next_until(Until::After(timeout))?;
         Ok(Message::new(self, place))
@@ -86,7 +86,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<Message<'_>> {
         let place = self.next_until(Until::At(deadline))?;
         Ok(Message::new(self, place))
@@ -98,7 +98,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`], and [`Error::BufferTooSmall`]: then the message stays in the ring.
-    #[inline]
+    #[inline(always)]
     pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<usize> {
         let place = self.next_until(Until::Forever)?;
         self.copy_into(place, buffer)
@@ -109,7 +109,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::try_recv`], and [`Error::BufferTooSmall`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<Option<usize>> {
         self.next()?.map(|place| self.copy_into(place, buffer)).transpose()
     }
@@ -119,7 +119,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv_into`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_into_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
         let place = self.next_until(Until::After(timeout))?;
         self.copy_into(place, buffer)
@@ -130,7 +130,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv_into`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_into_deadline(&mut self, buffer: &mut [u8], deadline: Instant) -> Result<usize> {
         let place = self.next_until(Until::At(deadline))?;
         self.copy_into(place, buffer)
@@ -141,7 +141,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_to_vec(&mut self, out: &mut Vec<u8>) -> Result<()> {
         let place = self.next_until(Until::Forever)?;
         self.copy_to_vec(place, out)
@@ -152,7 +152,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::try_recv`].
-    #[inline]
+    #[inline(always)]
     #[must_use = "an empty ring yields nothing"]
     pub fn try_recv_to_vec(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         match self.next()? {
@@ -166,7 +166,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_to_vec_timeout(&mut self, out: &mut Vec<u8>, timeout: Duration) -> Result<()> {
         let place = self.next_until(Until::After(timeout))?;
         self.copy_to_vec(place, out)
@@ -177,7 +177,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_to_vec_deadline(&mut self, out: &mut Vec<u8>, deadline: Instant) -> Result<()> {
         let place = self.next_until(Until::At(deadline))?;
         self.copy_to_vec(place, out)
@@ -189,7 +189,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`].
-    #[inline]
+    #[inline(always)]
     pub fn drain(&mut self) -> Result<Drain<'_>> {
         self.next_until(Until::Forever)?;
         self.begin_drain()
@@ -200,7 +200,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::try_recv`].
-    #[inline]
+    #[inline(always)]
     pub fn try_drain(&mut self) -> Result<Option<Drain<'_>>> {
         match self.next()? {
             Some(_) => self.begin_drain().map(Some),
@@ -220,7 +220,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn drain_timeout(&mut self, timeout: Duration) -> Result<Drain<'_>> {
         self.next_until(Until::After(timeout))?;
         self.begin_drain()
@@ -231,7 +231,7 @@ impl Consumer {
     /// # Errors
     ///
     /// As [`Consumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn drain_deadline(&mut self, deadline: Instant) -> Result<Drain<'_>> {
         self.next_until(Until::At(deadline))?;
         self.begin_drain()

@@ -144,7 +144,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// As [`Producer::send`].
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &[u8]) -> Result<()> {
         self.claim_until(message.len(), Until::Forever)?.send(message);
         Ok(())
@@ -155,7 +155,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// As [`Producer::try_send`].
-    #[inline]
+    #[inline(always)]
     #[must_use = "a full ring takes nothing"]
     pub fn try_send(&mut self, message: &[u8]) -> Result<bool> {
         let claim = self.try_claim(message.len())?;
@@ -171,7 +171,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// As [`Producer::send_timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<()> {
         self.claim_until(message.len(), Until::After(timeout))?.send(message);
         Ok(())
@@ -182,7 +182,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// As [`Producer::send_deadline`].
-    #[inline]
+    #[inline(always)]
     pub fn send_deadline(&mut self, message: &[u8], deadline: Instant) -> Result<()> {
         self.claim_until(message.len(), Until::At(deadline))?.send(message);
         Ok(())
@@ -194,7 +194,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// As [`Producer::claim`].
-    #[inline]
+    #[inline(always)]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>> {
         self.claim_until(len, Until::Forever)
     }
@@ -204,7 +204,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// As [`Producer::try_claim`].
-    #[inline]
+    #[inline(always)]
     pub fn try_claim(&mut self, len: usize) -> Result<Option<Claim<'_>>> {
         let skip = self.producer.room(len)?;
         Ok(skip.map(|skip| Claim::new(self.producer, Some(&mut self.held), skip, len)))
@@ -234,7 +234,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Makes everything in the batch visible with one store.
-    #[inline]
+    #[inline(always)]
     pub fn publish(mut self) {
         self.flush();
     }
@@ -352,7 +352,7 @@ impl<'a> Drain<'a> {
     /// [`Error::Corrupt`](crate::Error::Corrupt); what was looked at before is released all the same.
     // Not an iterator: a message must not outlive the drain.
     #[allow(clippy::should_implement_trait)]
-    #[inline]
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<&[u8]>> {
         if self.consumer.cursor.known() == 0 {
             return Ok(None);
@@ -378,7 +378,7 @@ impl<'a> Drain<'a> {
 }
 
 impl Drop for Drain<'_> {
-    #[inline]
+    #[inline(always)]
     fn drop(&mut self) {
         if self.held.messages > 0 && !self.consumer.core.region.is_foreign() {
             self.consumer.release(self.held.messages, self.held.bytes);

@@ -15,8 +15,8 @@ pub enum Wait {
     /// needs no fence.
     Spin,
     /// Poll for about as long as a sleep would cost, then sleep. Sleep at once where polling would only be in
-    /// the way: under a control group's quota of less than two processors, and where both sides may only
-    /// run on the same one. Looked up when attaching, so pin a thread before.
+    /// the way: under a control group's quota of less than two processors (looked up when attaching), and
+    /// while both sides run on the same processor.
     #[default]
     Adaptive,
     /// Sleep at once.

@@ -43,7 +43,7 @@ impl Producer {
     ///
     /// [`Error::TooLarge`], [`Error::Closed`], and while blocked [`Error::PeerDied`] (if asked for),
     /// [`Error::Replaced`].
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, message: &[u8]) -> Result<()> {
         self.send_until(message, Until::Forever)
     }
@@ -53,7 +53,7 @@ impl Producer {
     /// # Errors
     ///
     /// [`Error::TooLarge`], [`Error::Closed`].
-    #[inline]
+    #[inline(always)]
     #[must_use = "a full ring takes nothing"]
     pub fn try_send(&mut self, message: &[u8]) -> Result<bool> {
         match self.try_claim(message.len())? {
@@ -70,7 +70,7 @@ impl Producer {
     /// # Errors
     ///
     /// As [`Producer::send`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<()> {
         self.send_until(message, Until::After(timeout))
     }
@@ -80,7 +80,7 @@ impl Producer {
     /// # Errors
     ///
     /// As [`Producer::send`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn send_deadline(&mut self, message: &[u8], deadline: Instant) -> Result<()> {
         self.send_until(message, Until::At(deadline))
     }
@@ -107,7 +107,7 @@ impl Producer {
     /// # Errors
     ///
     /// As [`Producer::send`].
-    #[inline]
+    #[inline(always)]
     pub fn claim(&mut self, len: usize) -> Result<Claim<'_>> {
         self.claim_until(len, Until::Forever)
     }
@@ -117,7 +117,7 @@ impl Producer {
     /// # Errors
     ///
     /// As [`Producer::try_send`].
-    #[inline]
+    #[inline(always)]
     pub fn try_claim(&mut self, len: usize) -> Result<Option<Claim<'_>>> {
         let skip = self.room(len)?;
         Ok(skip.map(|skip| Claim::new(self, None, skip, len)))
@@ -128,7 +128,7 @@ impl Producer {
     /// # Errors
     ///
     /// As [`Producer::send_timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn claim_timeout(&mut self, len: usize, timeout: Duration) -> Result<Claim<'_>> {
         self.claim_until(len, Until::After(timeout))
     }
@@ -138,7 +138,7 @@ impl Producer {
     /// # Errors
     ///
     /// As [`Producer::send_deadline`].
-    #[inline]
+    #[inline(always)]
     pub fn claim_deadline(&mut self, len: usize, deadline: Instant) -> Result<Claim<'_>> {
         self.claim_until(len, Until::At(deadline))
     }

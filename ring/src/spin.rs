@@ -4,9 +4,6 @@ use std::cell::Cell;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use nix::sched::{CpuSet, sched_getaffinity};
-use nix::unistd::Pid;
-
 use crate::{cgroup, sync};
 
 /// About what it costs to sleep and be woken on another processor: polling longer cannot pay.
@@ -123,12 +120,9 @@ impl Spin {
     }
 }
 
-/// The one processor that the calling thread may run on, or `None` if there are several.
-pub(crate) fn only_processor() -> Option<u32> {
-    let allowed = sched_getaffinity(Pid::from_raw(0)).ok()?;
-    let mut processors = (0..CpuSet::count()).filter(|&cpu| allowed.is_set(cpu).unwrap_or(false));
-    let first = processors.next()?;
-    processors.next().is_none().then_some(first as u32)
+/// The processor that the calling thread runs on at this moment.
+pub(crate) fn processor() -> Option<u32> {
+    nix::sched::sched_getcpu().ok().and_then(|cpu| u32::try_from(cpu).ok())
 }
 
 /// What one pause takes, at least 1: measured once, by the best of a few tries.

@@ -147,7 +147,7 @@ impl<T: Pod> TypedProducer<T> {
     /// # Errors
     ///
     /// [`Error::Closed`], and while blocked [`Error::PeerDied`] (if asked for), [`Error::Replaced`].
-    #[inline]
+    #[inline(always)]
     pub fn send(&mut self, element: &T) -> Result<()> {
         self.send_until(element, Until::Forever)
     }
@@ -157,7 +157,7 @@ impl<T: Pod> TypedProducer<T> {
     /// # Errors
     ///
     /// [`Error::Closed`].
-    #[inline]
+    #[inline(always)]
     #[must_use = "a full ring takes nothing"]
     pub fn try_send(&mut self, element: &T) -> Result<bool> {
         let room = self.has_room()?;
@@ -173,7 +173,7 @@ impl<T: Pod> TypedProducer<T> {
     /// # Errors
     ///
     /// As [`TypedProducer::send`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn send_timeout(&mut self, element: &T, timeout: Duration) -> Result<()> {
         self.send_until(element, Until::After(timeout))
     }
@@ -183,7 +183,7 @@ impl<T: Pod> TypedProducer<T> {
     /// # Errors
     ///
     /// As [`TypedProducer::send`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn send_deadline(&mut self, element: &T, deadline: Instant) -> Result<()> {
         self.send_until(element, Until::At(deadline))
     }
@@ -289,7 +289,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// # Errors
     ///
     /// As [`Consumer::recv`](crate::Consumer::recv).
-    #[inline]
+    #[inline(always)]
     pub fn recv(&mut self) -> Result<T> {
         self.recv_until(Until::Forever)
     }
@@ -299,7 +299,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// # Errors
     ///
     /// [`Error::Closed`], [`Error::Corrupt`].
-    #[inline]
+    #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>> {
         Ok(if self.available()? > 0 { Some(self.take_one()) } else { None })
     }
@@ -309,7 +309,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// # Errors
     ///
     /// As [`TypedConsumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T> {
         self.recv_until(Until::After(timeout))
     }
@@ -319,7 +319,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// # Errors
     ///
     /// As [`TypedConsumer::recv`], and [`Error::Timeout`].
-    #[inline]
+    #[inline(always)]
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T> {
         self.recv_until(Until::At(deadline))
     }

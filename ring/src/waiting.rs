@@ -44,7 +44,7 @@ impl Participant {
             Role::Producer => For::Space,
             Role::Consumer => For::Messages,
         };
-        let polls = !self.spin.is_none() && !self.shares_its_processor();
+        let polls = !(self.spin.is_none() || self.shares_its_processor());
         if polls {
             if let Some(found) = self.spin.poll(polled, &mut attempt)? {
                 return Ok(found);
@@ -93,10 +93,12 @@ impl Participant {
         }
     }
 
-    /// Whether the other side can only run where this one does: it cannot move while this one polls.
+    /// Whether the other side was last seen on the processor this one runs on: it cannot move while this one
+    /// polls there. A wrong guess costs one sleep.
     fn shares_its_processor(&self) -> bool {
-        let only = self.seat().only_processor();
-        only.is_some() && only == self.region.seat(self.role.other() as usize).only_processor()
+        self.seat().note_processor();
+        let here = self.seat().processor();
+        here.is_some() && here == self.region.seat(self.role.other() as usize).processor()
     }
 
     /// Why waiting for the other side is in vain, if it is.

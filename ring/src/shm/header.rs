@@ -11,7 +11,7 @@ use std::mem::{align_of, offset_of, size_of};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::algo::cursors::{Cursors, Line};
-use crate::spin::only_processor;
+use crate::spin::processor;
 use crate::sync::{Fact32, Fact64};
 
 #[cfg(not(all(target_endian = "little", target_pointer_width = "64")))]
@@ -45,7 +45,7 @@ const _: () = {
     assert!(offset_of!(Seat, state) == 0);
     assert!(offset_of!(Seat, role) == 4);
     assert!(offset_of!(Seat, pid) == 8);
-    assert!(offset_of!(Seat, only_processor) == 12);
+    assert!(offset_of!(Seat, processor) == 12);
     assert!(offset_of!(Seat, since_ns) == 16);
     assert!(offset_of!(Seat, program) == 24);
     assert!(offset_of!(Seat, host) == 56);
@@ -281,8 +281,8 @@ pub(crate) struct Seat {
     state: Fact32,
     role: Fact32,
     pid: Fact32,
-    /// The one processor its holder may run on, plus one; zero if there are several.
-    only_processor: Fact32,
+    /// The processor its holder attached or last waited on, plus one; zero if that is not known.
+    processor: Fact32,
     since_ns: Fact64,
     program: [Fact64; PROGRAM_BYTES / 8],
     host: [Fact64; HOST_BYTES / 8],
@@ -325,7 +325,6 @@ pub(crate) struct Facts {
     pub(crate) pid: u32,
     pub(crate) program: String,
     pub(crate) host: String,
-    pub(crate) only_processor: Option<u32>,
 }
 
 impl Facts {
@@ -337,12 +336,7 @@ impl Facts {
             .or_else(|| std::fs::read_to_string("/proc/self/comm").ok())
             .unwrap_or_default();
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self {
-            pid: std::process::id(),
-            program: program.trim_end().to_owned(),
-            host,
-            only_processor: only_processor(),
-        }
+        Self { pid: std::process::id(), program: program.trim_end().to_owned(), host }
     }
 }
 
@@ -351,7 +345,7 @@ impl Seat {
     pub(crate) fn occupy(&self, role: crate::Role, facts: &Facts) {
         self.role.set(role as u32);
         self.pid.set(facts.pid);
-        self.only_processor.set(facts.only_processor.map_or(0, |cpu| cpu + 1));
+        self.note_processor();
         self.since_ns.set(now_ns());
         put_text(&self.program, &facts.program);
         put_text(&self.host, &facts.host);
@@ -379,9 +373,17 @@ impl Seat {
         }
     }
 
-    /// The one processor its holder may run on, if there is only one.
-    pub(crate) fn only_processor(&self) -> Option<u32> {
-        self.only_processor.get().checked_sub(1)
+    /// Where the holder runs now. Stored only if it has changed: the other side reads it at every wait.
+    pub(crate) fn note_processor(&self) {
+        let now = processor().map_or(0, |cpu| cpu + 1);
+        if self.processor.get() != now {
+            self.processor.set(now);
+        }
+    }
+
+    /// The processor its holder was last seen on.
+    pub(crate) fn processor(&self) -> Option<u32> {
+        self.processor.get().checked_sub(1)
     }
 
     /// Who says to sit here.
