@@ -27,14 +27,29 @@ const WORK: Duration = Duration::from_millis(700);
 #[test]
 #[ignore = "the other processes of the tests in this file, which start them"]
 fn child() {
-    play(&[("receive", receive), ("send", send), ("typed", typed), ("watch", watch)]);
+    play(&[
+        ("receive", receive),
+        ("send", send),
+        ("receive-typed", receive_typed),
+        ("send-typed", send_typed),
+        ("watch", watch),
+    ]);
 }
 
 /// Counts what came of the calls; anything but the kinds that a scribbled segment may lead to is a failure.
-#[derive(Default)]
-struct Outcomes(BTreeMap<&'static str, u64>);
+struct Outcomes {
+    counts: BTreeMap<&'static str, u64>,
+    needed: Vec<String>,
+    start: Instant,
+}
 
 impl Outcomes {
+    /// The arguments are the directory, and which outcomes there must be for the test to mean something.
+    fn new(args: &[String]) -> Self {
+        let needed = args[1].split(' ').map(str::to_owned).collect();
+        Self { counts: BTreeMap::new(), needed, start: Instant::now() }
+    }
+
     fn note<T>(&mut self, result: Result<T>) -> Option<T> {
         let kind = match &result {
             Ok(_) => "Ok",
@@ -44,23 +59,24 @@ impl Outcomes {
             Err(error @ Error::BufferTooSmall { .. }) => error.kind(),
             Err(error) => panic!("not what a scribbled segment may lead to: {error}"),
         };
-        *self.0.entry(kind).or_default() += 1;
+        *self.counts.entry(kind).or_default() += 1;
         result.ok()
     }
 
-    fn finish(self, needed: &[&str]) {
-        for kind in needed {
-            assert!(self.0.contains_key(kind), "never {kind}: {:?}", self.0);
-        }
+    /// Whether to go on: for a while, and until everything needed was seen.
+    fn go_on(&self) -> bool {
+        let seen = self.needed.iter().all(|kind| self.counts.contains_key(kind.as_str()));
+        assert!(seen || self.start.elapsed() < SOON, "needed {:?}, got {:?}", self.needed, self.counts);
+        !seen || self.start.elapsed() < WORK
     }
 }
 
 fn receive(args: &[String]) {
     let dir = Path::new(&args[0]);
     let short = Duration::from_micros(300);
-    let (start, mut outcomes) = (Instant::now(), Outcomes::default());
+    let mut outcomes = Outcomes::new(args);
     let mut out = Vec::new();
-    while start.elapsed() < WORK {
+    while outcomes.go_on() {
         let rx = ring_in(dir, "ring").wait(Wait::Park).slice(Duration::from_millis(1)).consumer();
         let Some(mut rx) = outcomes.note(rx) else { continue };
         for _ in 0..50 {
@@ -75,14 +91,13 @@ fn receive(args: &[String]) {
             rx.stats();
         }
     }
-    outcomes.finish(&["Ok", "Corrupt"]);
 }
 
 fn send(args: &[String]) {
     let dir = Path::new(&args[0]);
     let short = Duration::from_micros(300);
-    let (start, mut outcomes) = (Instant::now(), Outcomes::default());
-    while start.elapsed() < WORK {
+    let mut outcomes = Outcomes::new(args);
+    while outcomes.go_on() {
         let tx = ring_in(dir, "ring").wait(Wait::Park).slice(Duration::from_millis(1)).producer();
         let Some(mut tx) = outcomes.note(tx) else { continue };
         for len in 0..50 {
@@ -99,55 +114,45 @@ fn send(args: &[String]) {
             outcomes.note(tx.peers());
         }
     }
-    outcomes.finish(&["Ok", "Corrupt"]);
 }
 
 #[cfg(feature = "bytemuck")]
-fn typed(args: &[String]) {
-    let dir = Path::new(&args[0]);
+fn receive_typed(args: &[String]) {
     let short = Duration::from_micros(300);
-    let (start, mut outcomes) = (Instant::now(), Outcomes::default());
-    let mut many = [[0_u64; 3]; 40];
-    while start.elapsed() < WORK {
-        let options = || ring_in(dir, "ring").wait(Wait::Park).slice(Duration::from_millis(1));
-        if let Some(mut tx) = outcomes.note(options().typed::<[u64; 3]>().producer()) {
-            for _ in 0..20 {
-                outcomes.note(tx.try_send(&[1; 3]));
-                outcomes.note(tx.send_timeout(&[2; 3], short));
-            }
+    let mut outcomes = Outcomes::new(args);
+    while outcomes.go_on() {
+        let rx = ring_in(Path::new(&args[0]), "ring").wait(Wait::Park).slice(Duration::from_millis(1));
+        let Some(mut rx) = outcomes.note(rx.typed::<[u64; 3]>().consumer()) else { continue };
+        for _ in 0..50 {
+            outcomes.note(rx.try_recv());
+            outcomes.note(rx.recv_timeout(short));
+            outcomes.note(rx.recv_deadline(Instant::now() + short));
         }
-        if let Some(mut rx) = outcomes.note(options().typed::<[u64; 3]>().consumer()) {
-            for _ in 0..20 {
-                outcomes.note(rx.try_recv());
-                if outcomes.note(rx.recv_timeout(short)).is_some() {
-                    // Something was there: there may be more, and this does not block then.
-                    if outcomes.note(rx.try_recv()).flatten().is_some() {
-                        continue;
-                    }
-                }
-                if let Some(Some(_)) = outcomes.note(rx.try_recv()) {
-                    outcomes.note(rx.try_recv());
-                }
-            }
-        }
-        // Blocks only while there is nothing, and its peer here never stops.
-        if let Some(mut tx) = outcomes.note(options().typed::<[u64; 3]>().producer()) {
-            if let Some(true) = outcomes.note(tx.try_send(&[3; 3])) {
-                drop(tx);
-                if let Some(mut rx) = outcomes.note(options().typed::<[u64; 3]>().consumer()) {
-                    if outcomes.note(rx.try_recv()).flatten().is_some() {
-                        outcomes.note(rx.recv_timeout(short));
-                    }
-                }
+    }
+}
+
+#[cfg(feature = "bytemuck")]
+fn send_typed(args: &[String]) {
+    let short = Duration::from_micros(300);
+    let mut outcomes = Outcomes::new(args);
+    while outcomes.go_on() {
+        let tx = ring_in(Path::new(&args[0]), "ring").wait(Wait::Park).slice(Duration::from_millis(1));
+        let Some(mut tx) = outcomes.note(tx.typed::<[u64; 3]>().producer()) else { continue };
+        for number in 0..50 {
+            outcomes.note(tx.try_send(&[number; 3]));
+            outcomes.note(tx.send_timeout(&[number; 3], short));
+            if outcomes.note(tx.try_send(&[number; 3])) == Some(true) {
+                // There was room: a run of one does not block.
+                outcomes.note(tx.send_deadline(&[0; 3], Instant::now() + short));
             }
         }
     }
-    many[0][0] = 1;
-    outcomes.finish(&["Ok", "Corrupt"]);
 }
 
 #[cfg(not(feature = "bytemuck"))]
-fn typed(_: &[String]) {}
+fn receive_typed(_: &[String]) {}
+#[cfg(not(feature = "bytemuck"))]
+fn send_typed(_: &[String]) {}
 
 /// Looks at the ring without taking part.
 fn watch(args: &[String]) {
@@ -163,12 +168,14 @@ fn watch(args: &[String]) {
     }
 }
 
-/// Scribbles over the words that `places` picks while victims work, and waits for them to end well.
-fn scribble(scratch: &Scratch, roles: &[&str], mut places: impl FnMut(&mut Random) -> (usize, u64)) {
+/// Scribbles over the words that `places` picks while victims work, and waits for them to end well. With each
+/// victim's role go the outcomes it must see.
+fn scribble(scratch: &Scratch, roles: &[(&str, &str)], mut places: impl FnMut(&mut Random) -> (usize, u64)) {
     let _watchdog = watchdog(SOON * 2, "victims of scribbling");
     let segment = Words::map(&scratch.path("ring"));
     let mut random = Random::fresh();
-    let mut victims: Vec<_> = roles.iter().map(|role| spawn(role, &[arg(scratch.dir())])).collect();
+    let mut victims: Vec<_> =
+        roles.iter().map(|(role, needed)| spawn(role, &[arg(scratch.dir()), needed])).collect();
     while victims.iter_mut().any(|victim| victim.is_running()) {
         for _ in 0..1 + random.below(40) {
             let (at, value) = places(&mut random);
@@ -198,7 +205,7 @@ fn scribbled_positions_are_errors() {
     let scratch = Scratch::new("positions");
     scratch.ring("ring").capacity(SMALL).make().expect("a ring");
     let segment = Words::map(&scratch.path("ring"));
-    scribble(&scratch, &["receive", "send", "watch"], |random| {
+    scribble(&scratch, &[("receive", "Ok Corrupt"), ("send", "Ok Corrupt"), ("watch", "")], |random| {
         let at = [TAIL, HEAD][random.below(2) as usize];
         (at, value(random, segment.at(TAIL).load(Ordering::Relaxed)))
     });
@@ -208,7 +215,7 @@ fn scribbled_positions_are_errors() {
 fn scribbled_headers_and_lengths_are_errors() {
     let scratch = Scratch::new("headers");
     scratch.ring("ring").capacity(SMALL).make().expect("a ring");
-    scribble(&scratch, &["receive", "send"], |random| {
+    scribble(&scratch, &[("receive", "Ok Corrupt"), ("send", "Ok")], |random| {
         let at = DATA + random.below(SMALL as u64) as usize;
         let kind = random.below(4) << 32;
         let len = if random.one_in(3) { random.below(1 << 32) } else { random.below(4200) };
@@ -220,7 +227,7 @@ fn scribbled_headers_and_lengths_are_errors() {
 fn scribbling_over_everything_but_the_identity_is_survived() {
     let scratch = Scratch::new("everything");
     scratch.ring("ring").capacity(SMALL).make().expect("a ring");
-    scribble(&scratch, &["receive", "send", "watch"], |random| {
+    scribble(&scratch, &[("receive", "Ok Corrupt"), ("send", "Ok Corrupt"), ("watch", "")], |random| {
         let at = match random.below(4) {
             0 => CONTROL + random.below(640) as usize,
             1 => SEATS + random.below(512) as usize,
@@ -236,14 +243,18 @@ fn scribbling_over_everything_but_the_identity_is_survived() {
 fn scribbling_over_a_typed_ring_is_survived() {
     let scratch = Scratch::new("typed");
     scratch.ring("ring").typed::<[u64; 3]>().elements(64).make().expect("a ring");
-    scribble(&scratch, &["typed", "watch"], |random| {
-        let at = if random.one_in(2) {
-            [TAIL, HEAD][random.below(2) as usize]
-        } else {
-            CONTROL + random.below((DATA - CONTROL + 64 * 24) as u64) as usize
-        };
-        (at, value(random, 64))
-    });
+    scribble(
+        &scratch,
+        &[("receive-typed", "Ok Corrupt"), ("send-typed", "Ok Corrupt"), ("watch", "")],
+        |random| {
+            let at = if random.one_in(2) {
+                [TAIL, HEAD][random.below(2) as usize]
+            } else {
+                CONTROL + random.below((DATA - CONTROL + 64 * 24) as u64) as usize
+            };
+            (at, value(random, 64))
+        },
+    );
 }
 
 #[test]

@@ -174,7 +174,12 @@ pub(crate) fn mix(word: u64) -> u64 {
 
 /// Bytes that depend on `key` and on where they are.
 pub(crate) fn pattern(key: u64, len: usize) -> Vec<u8> {
-    (0..len as u64).map(|index| (mix(key ^ (index / 8) << 40) >> (index % 8 * 8)) as u8).collect()
+    let mut bytes = Vec::with_capacity(len + 8);
+    for index in 0..len.div_ceil(8) as u64 {
+        bytes.extend_from_slice(&mix(key ^ index << 40).to_le_bytes());
+    }
+    bytes.truncate(len);
+    bytes
 }
 
 /// A message that says which one it is: the sender's incarnation, its number, and a length and content that

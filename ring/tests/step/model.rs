@@ -22,7 +22,6 @@ impl Kind {
 }
 
 pub(crate) const STREAM_STATE: u64 = 3;
-pub(crate) const OPEN: u64 = 0;
 pub(crate) const CLOSED: u64 = 1;
 pub(crate) const TOLD: u64 = 2;
 

@@ -63,7 +63,9 @@ impl Peer {
 
     /// Starts the peer. Returns when it sleeps.
     pub(crate) fn park(self, dir: &Path, board: &Board, kind: Kind) -> Forked {
-        let child = forked(|| if self.is_consumer() { self.consume(dir, board, kind) } else { self.produce(dir, board, kind) });
+        let child = forked(|| {
+            if self.is_consumer() { self.consume(dir, board, kind) } else { self.produce(dir, board, kind) }
+        });
         let window = Window::open(&dir.join(RING)).expect("the ring's file");
         eventually("the peer sleeps", || window.somebody_waits(self.is_consumer()) && sleeps(&child));
         child

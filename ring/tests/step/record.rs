@@ -76,7 +76,12 @@ impl Watch {
 
 impl Record {
     /// Steps through the operation of a child that stands right before it.
-    pub(crate) fn of(child: &Traced, board: &Board, dir: &Path, window: Option<Window>) -> Result<Self, String> {
+    pub(crate) fn of(
+        child: &Traced,
+        board: &Board,
+        dir: &Path,
+        window: Option<Window>,
+    ) -> Result<Self, String> {
         let mut watch = Watch::new(window);
         let mut record = Self { effects: Vec::new(), calls: Vec::new() };
         let mut begun = false;

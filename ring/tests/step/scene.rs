@@ -10,7 +10,7 @@ use crate::judge::{Course, Found, Survived};
 use crate::model::{CLOSED, Kind, Model, STREAM_STATE};
 use crate::operations::Post;
 use crate::parked::{PARKED, Peer, comes, send_on};
-use crate::survivors::{drain, left_behind, names, nobody_is_alive, take_over};
+use crate::survivors::{clear, drain, left_behind, names, nobody_is_alive, take_over};
 use crate::trace::Forked;
 use crate::window::{Glance, Window};
 
@@ -72,11 +72,7 @@ impl<'a> Stage<'a> {
         let path = dir.join(RING);
         let mut stage = Self { scene, dir, board, window: None, sleeper: None };
         match scene {
-            Scene::Birth { .. } => {
-                for name in names(dir) {
-                    std::fs::remove_file(dir.join(name)).expect("a file of ours");
-                }
-            }
+            Scene::Birth { .. } => clear(dir),
             Scene::Alone { bytes, .. } | Scene::Parked { bytes, .. } | Scene::Removal { bytes, .. } => {
                 if !path.exists() {
                     std::fs::write(&path, bytes).expect("room for a ring");
@@ -270,9 +266,10 @@ impl<'a> Stage<'a> {
         verdict: &mut Verdict,
     ) -> Result<(), String> {
         let (before, after, glance) = (&course.before, &course.after, &found.glance);
-        for (what, value, from, to) in
-            [("tail", glance.tail, before.tail, after.tail), ("stream", glance.stream, before.stream, after.stream)]
-        {
+        for (what, value, from, to) in [
+            ("tail", glance.tail, before.tail, after.tail),
+            ("stream", glance.stream, before.stream, after.stream),
+        ] {
             // The consumer may have been told of the end already.
             let told = what == "stream" && to & STREAM_STATE == CLOSED && value == to + 1;
             if !(value == to || told || value == from && !found.ended) {
@@ -328,7 +325,9 @@ impl<'a> Stage<'a> {
         let (before, after, glance) = (&course.before, &course.after, &found.glance);
         let head_is_right = glance.head == after.head || glance.head == before.head && !found.ended;
         if !head_is_right {
-            verdict.wrong.push(format!("head is {}, was {}, becomes {}", glance.head, before.head, after.head));
+            verdict
+                .wrong
+                .push(format!("head is {}, was {}, becomes {}", glance.head, before.head, after.head));
         }
         let released = glance.head == after.head;
         let has_sent = || !self.board.logged().is_empty();

@@ -9,6 +9,7 @@ use crate::board::Board;
 use crate::handles::{Look, RING, Receiver, Sender, bytes, options};
 use crate::message::number;
 use crate::model::{Kind, Model};
+use crate::survivors::clear;
 use crate::trace::Traced;
 use crate::window::Window;
 
@@ -112,8 +113,9 @@ impl Maker<'_> {
     }
 }
 
-/// Makes a ring of this state in an empty directory, and leaves the directory empty.
+/// Makes a ring of this state, and leaves the directory empty.
 pub(crate) fn build(dir: &Path, board: &Board, kind: Kind, state: State) -> Start {
+    clear(dir);
     let mut maker = Maker { dir, model: Model::new(kind), sequence: 0 };
     match state {
         State::Only(Role::Producer) => drop(maker.sender()),

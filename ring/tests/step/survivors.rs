@@ -22,6 +22,13 @@ pub(crate) fn names(dir: &Path) -> Vec<String> {
     names
 }
 
+/// Removes everything in the directory of rings.
+pub(crate) fn clear(dir: &Path) {
+    for name in names(dir) {
+        std::fs::remove_file(dir.join(name)).expect("a file of ours");
+    }
+}
+
 /// What is there to be received, and how often an end is told.
 pub(crate) fn drain(rx: &mut Receiver) -> Result<(Vec<Got>, u64), String> {
     let (mut received, mut ends) = (Vec::new(), 0);
