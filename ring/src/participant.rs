@@ -125,9 +125,12 @@ impl Participant {
         if let Some(role) = role {
             take_seat(at, &region, role)?;
             region.seat(role as usize).occupy(role, &facts);
-            if options.wait != Wait::Spin {
-                signal_of(&region, role).allow_waiting_first();
-            }
+        }
+        if options.wait != Wait::Spin {
+            // In both directions: whoever comes would otherwise wait for a barrier on all processors, some
+            // milliseconds. Only rings made to be polled for ever are spared the fences.
+            signal_of(&region, Role::Producer).allow_waiting_first();
+            signal_of(&region, Role::Consumer).allow_waiting_first();
         }
         object::publish(at, region.file(), &mut passing)?;
         Ok(region)
