@@ -1,0 +1,36 @@
+# The few commands a person types. `make` alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench containers image
+
+SCRIPTS := .ci/run $(wildcard containers/*.sh containers/tests/*.sh)
+IMAGE ?= podring
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
+	  printf '  make %-12s %s\n' "$$name" "$$what"; done
+
+demo: ## stream verified messages between two containers, or two processes if there is no Docker
+	@bash containers/demo.sh
+
+test: ## the fast suite: all that needs no container
+	cargo test --workspace --all-features --locked
+	for script in $(SCRIPTS); do bash -n "$$script"; done
+
+lint: ## formatting, clippy, documentation, shell scripts; a warning is an error
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
+	if command -v shellcheck >/dev/null; then shellcheck -x $(SCRIPTS); else echo "shellcheck is not installed: scripts not checked"; fi
+
+bench: ## micro-benchmarks, then throughput and round trips between processes
+	cargo bench -p podring-bench --locked
+	cargo run --release -p podring-bench --locked
+
+containers: ## the tests that run real containers; needs a Docker engine
+	bash containers/test.sh
+
+image: ## the image "podring" (or IMAGE=name), for containers/compose.yaml and containers/run.sh
+	@bash containers/image.sh "$(IMAGE)"
