@@ -212,10 +212,10 @@ pub fn report(dir: &Path, name: &str) -> Result<Report> {
     let mut last_activity = identity.created_ns;
     for index in 0..SEATS {
         let seat = region.seat(index);
-        if seat.state() == SeatState::Never {
+        let live = seats::is_held(region.file(), index).map_err(|error| at.os("looking at a seat", error))?;
+        if seat.state() == SeatState::Never && !live {
             continue;
         }
-        let live = seats::is_held(region.file(), index).map_err(|error| at.os("looking at a seat", error))?;
         let role = if index == 0 { Role::Producer } else { Role::Consumer };
         let peer = seat.peer(index, role);
         last_activity = last_activity.max(seat.counters.active_ns.get());

@@ -119,6 +119,7 @@ impl Producer {
     /// As [`Producer::try_send`].
     #[inline(always)]
     pub fn try_claim(&mut self, len: usize) -> Result<Option<Claim<'_>>> {
+        self.cursor.abandon(); // what a forgotten batch (`mem::forget`) held
         let skip = self.room(len)?;
         Ok(skip.map(|skip| Claim::new(self, None, skip, len)))
     }
@@ -145,6 +146,7 @@ impl Producer {
 
     #[inline(always)]
     fn claim_until(&mut self, len: usize, until: Until) -> Result<Claim<'_>> {
+        self.cursor.abandon(); // what a forgotten batch (`mem::forget`) held
         let skip = match self.room(len)? {
             Some(skip) => skip,
             None => self.wait_for_room(len, until)?,

@@ -107,6 +107,7 @@ impl Producer {
     }
 
     /// Forgets what was written and not published.
+    #[inline(always)]
     pub(crate) fn abandon(&mut self) {
         self.tail = self.published;
     }

@@ -58,7 +58,8 @@ pub(crate) fn give_back_all(file: &File) {
 /// Whether somebody else alive holds the seat. Works on a descriptor opened for reading, too.
 pub(crate) fn is_held(file: &File, seat: usize) -> io::Result<bool> {
     loop {
-        let mut probe = range(libc::F_WRLCK, seat, 1);
+        // Asking for a read lock: only a write lock is in its way, which takes permission to write.
+        let mut probe = range(libc::F_RDLCK, seat, 1);
         match fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)) {
             Ok(_) => return Ok(probe.l_type != libc::F_UNLCK as libc::c_short),
             Err(Errno::EINTR) => {}
