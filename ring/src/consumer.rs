@@ -273,14 +273,17 @@ impl Consumer {
     #[inline(always)]
     pub(crate) fn hand_out(&self, (position, len): Place) -> *const u8 {
         let end = self.cursor.position().wrapping_add(record::span(len));
-        self.core.counters().handed.set(end);
+        if !is_before(end, self.handed_before) {
+            // Below that mark it stays: it says what an earlier holder was handed, should this one die, too.
+            self.core.counters().handed.set(end);
+        }
         self.core.region.slots().at(position, 1)
     }
 
     /// Whether the message at the read position had been handed to a consumer that died.
     #[inline(always)]
     pub(crate) fn is_redelivery(&self) -> bool {
-        (self.handed_before.wrapping_sub(self.cursor.position()) as i64) > 0
+        is_before(self.cursor.position(), self.handed_before)
     }
 
     /// Gives everything passed over back to the producer, counts it, and wakes a producer that sleeps.
@@ -379,6 +382,12 @@ impl Consumer {
     pub fn stats(&self) -> Stats {
         self.core.stats()
     }
+}
+
+/// Whether one free-running position is before another.
+#[inline(always)]
+fn is_before(position: u64, other: u64) -> bool {
+    (other.wrapping_sub(position) as i64) > 0
 }
 
 /// The next message, `None` if there is none now, [`Error::Closed`] if there will be none.
