@@ -924,6 +924,28 @@ fn what_was_handed_out_and_not_released_is_marked_when_it_comes_again() {
 }
 
 #[test]
+fn marks_survive_two_deaths_in_a_row() {
+    let scratch = Scratch::new("two-deaths");
+    let (mut tx, mut rx) = pair(&scratch);
+    for number in 0..4 {
+        tx.send(&pattern(number, 100)).expect("send");
+    }
+    let mut drain = rx.drain().expect("drain");
+    (0..3).for_each(|number| assert_eq!(drain.next().expect("next"), Some(&pattern(number, 100)[..])));
+    std::mem::forget(drain); // as if killed while it held three
+    drop(rx);
+    let mut rx = scratch.ring("ring").consumer().expect("its successor");
+    std::mem::forget(rx.recv().expect("recv")); // as if killed while it held the first of them
+    drop(rx);
+    let mut rx = scratch.ring("ring").consumer().expect("the successor's successor");
+    for number in 0..4 {
+        let message = rx.recv().expect("recv");
+        assert_eq!(message.redelivered(), number < 3, "message {number}");
+    }
+    assert_eq!(rx.stats().redeliveries, 3);
+}
+
+#[test]
 fn either_side_may_start_first() {
     for consumer_first in [false, true] {
         let scratch = Scratch::new("first");
@@ -1049,6 +1071,24 @@ fn peers_are_the_living_others() {
     drop(rx);
     assert!(tx.peers().expect("peers").is_empty(), "it has left");
     refused(tx.wait_for_peer(Duration::ZERO), "Timeout", &["no peer"]);
+}
+
+#[test]
+fn whoever_waits_for_a_peer_is_woken_when_it_comes() {
+    let scratch = Scratch::new("peer-wakes");
+    let _watchdog = watchdog(SOON, "waiting for a peer");
+    // Slices that cannot be what ends the wait.
+    let patient = |name| scratch.ring(name).slice(SOON * 4);
+    let mut tx = patient("ring").producer().expect("a producer");
+    let mut rx = patient("other").consumer().expect("a consumer");
+    let waiting = thread::spawn(move || (tx.wait_for_peer(SOON * 4), rx.wait_for_peer(SOON * 4)));
+    thread::sleep(MOMENT);
+    let _rx = scratch.ring("ring").consumer().expect("a consumer");
+    thread::sleep(MOMENT);
+    let _tx = scratch.ring("other").producer().expect("a producer");
+    let (consumer, producer) = waiting.join().expect("no panic");
+    assert_eq!(consumer.expect("a peer").role, Role::Consumer);
+    assert_eq!(producer.expect("a peer").role, Role::Producer);
 }
 
 fn nix_host() -> String {

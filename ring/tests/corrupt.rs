@@ -179,7 +179,7 @@ fn scribble(scratch: &Scratch, roles: &[(&str, &str)], mut places: impl FnMut(&m
     while victims.iter_mut().any(|victim| victim.is_running()) {
         for _ in 0..1 + random.below(40) {
             let (at, value) = places(&mut random);
-            segment.at(at % segment.len() & !7).store(value, Ordering::Relaxed);
+            segment.at((at % segment.len()) & !7).store(value, Ordering::Relaxed);
         }
         if random.one_in(3) {
             // Lets the victims find something that is right.
@@ -300,7 +300,7 @@ fn positions_further_apart_than_the_ring_are_refused() {
     let scratch = Scratch::new("apart");
     scratch.ring("ring").capacity(SMALL).make().expect("a ring");
     let segment = Words::map(&scratch.path("ring"));
-    for (tail, head) in [(4104, 0), (0, 8), (0, 1 << 63), (u64::MAX & !7, 0), (1 << 40, 1 << 39)] {
+    for (tail, head) in [(4104, 0), (0, 8), (0, 1 << 63), (!7, 0), (1 << 40, 1 << 39)] {
         segment.at(TAIL).store(tail, Ordering::Relaxed);
         segment.at(HEAD).store(head, Ordering::Relaxed);
         refused(scratch.ring("ring").producer(), "Corrupt", &["ring 'ring' is corrupt: tail", "holds 0x"]);

@@ -6,7 +6,7 @@ mod common;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::child::{arg, play, spawn};
 use common::words::Words;
@@ -248,22 +248,22 @@ fn the_seats_of_a_dead_parent_are_free_though_its_child_lives() {
     assert!(heir.lives());
 }
 
+/// Rings that one thread attaches to, one after the other, while another forks.
+const RINGS: usize = 32;
+/// Children forked at most.
+const FORKS: usize = 300;
+
 /// Forks again and again in one thread while another attaches, then waits to be killed; the children live on.
 fn fork_while_mapping(args: &[String]) {
     let board = Words::map(Path::new(&args[1]));
     let dir = args[0].clone();
     let mapper = thread::spawn(move || {
-        // The last of the handles stays.
-        let mut last = None;
-        for _ in 0..40 {
-            drop(last.take());
-            // Large: mapping it takes a while.
-            last = Some(ring_in(Path::new(&dir), "ring").capacity(8 << 20).producer().expect("a producer"));
-        }
-        last
+        // Large: mapping takes a while.
+        let attach = |index| ring_in(Path::new(&dir), &format!("ring-{index}")).capacity(4 << 20).producer();
+        (0..RINGS).map(|index| attach(index).expect("a producer")).collect::<Vec<_>>()
     });
     let mut count = 0;
-    while count < 60 {
+    while count < FORKS && !mapper.is_finished() {
         // SAFETY: the child only sleeps.
         match unsafe { fork() }.expect("a fork") {
             ForkResult::Child => loop {
@@ -276,7 +276,7 @@ fn fork_while_mapping(args: &[String]) {
         }
     }
     let _kept = mapper.join().expect("the mapper");
-    board.set(0, 1);
+    board.set(0, count as u64);
     loop {
         thread::sleep(SOON);
     }
@@ -286,17 +286,20 @@ fn fork_while_mapping(args: &[String]) {
 fn a_fork_while_another_thread_attaches_inherits_no_seat() {
     let scratch = Scratch::new("fork-mapping");
     let _watchdog = watchdog(SOON * 3, "forks while attaching");
-    let board = Words::make(&scratch.beside("board"), 61);
+    let board = Words::make(&scratch.beside("board"), FORKS + 1);
     let mut parent = spawn("fork-while-mapping", &[arg(scratch.dir()), arg(&scratch.beside("board"))]);
     common::eventually("it has attached and forked", || {
         assert!(parent.is_running());
         board.get(0) != 0
     });
-    let heirs: Vec<Heir> =
-        (1..=60).map(|index| Heir(nix::unistd::Pid::from_raw(board.get(index) as i32))).collect();
+    let heir = |index| Heir(nix::unistd::Pid::from_raw(board.get(index) as i32));
+    let heirs: Vec<Heir> = (1..=board.get(0) as usize).map(heir).collect();
     parent.kill();
     assert!(heirs.iter().all(Heir::lives));
-    scratch.ring("ring").producer().expect("no child holds the file the parent had mapped");
+    for index in 0..RINGS {
+        let free = scratch.ring(&format!("ring-{index}")).producer();
+        free.unwrap_or_else(|error| panic!("a child holds the file its parent was mapping: {error}"));
+    }
 }
 
 /// Starts another program while holding handles: it has none of the descriptors.
@@ -342,11 +345,9 @@ fn started_programs_and_forks_have_none_of_the_descriptors() {
 fn inherit(args: &[String]) {
     let board = Words::map(Path::new(&args[1]));
     let _tx = ring_in(Path::new(&args[0]), "ring").producer().expect("a producer");
-    let program = Command::new("sleep").arg("60").spawn().expect("another program");
+    let mut program = Command::new("sleep").arg("60").spawn().expect("another program");
     board.set(0, u64::from(program.id()));
-    loop {
-        thread::sleep(Duration::from_secs(1));
-    }
+    program.wait().expect("it outlives this process");
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn golden(
 fn a_fresh_ring_of_bytes_is_these_bytes() {
     let scratch = Scratch::new("golden");
     let before = now_ns();
-    scratch.ring("ring").capacity(SMALL).make().expect("make");
+    scratch.ring("ring").capacity(SMALL).wait(Wait::Spin).make().expect("make");
     let bytes = std::fs::read(scratch.path("ring")).expect("the segment");
     assert_eq!(bytes.len(), DATA + SMALL);
     assert_eq!(&bytes[..512], &golden(&bytes, 1, 4096, 1, 2040, ("", 0, 0))[..]);
@@ -74,6 +74,21 @@ fn a_fresh_ring_of_bytes_is_these_bytes() {
     assert!(bytes[512..].iter().all(|&byte| byte == 0), "all the rest is zero");
     // The empty string's FNV-1a: the hash is the documented one.
     assert_eq!(bytes[56..64], 0xcbf2_9ce4_8422_2325_u64.to_le_bytes());
+}
+
+#[test]
+fn a_ring_made_to_be_waited_on_says_so_in_both_directions() {
+    let scratch = Scratch::new("waited-on");
+    for wait in [Wait::Adaptive, Wait::Park] {
+        let _ = inspect::remove(scratch.dir(), "ring", inspect::Remove::Force);
+        scratch.ring("ring").capacity(SMALL).wait(wait).make().expect("make");
+        let mut bytes = std::fs::read(scratch.path("ring")).expect("the segment");
+        for at in [CONTROL + 256, CONTROL + 384] {
+            assert_eq!(bytes[at..at + 4], 6_u32.to_le_bytes(), "publishers fence, and all of them know");
+            bytes[at..at + 4].fill(0);
+        }
+        assert!(bytes[512..].iter().all(|&byte| byte == 0), "all the rest is zero");
+    }
 }
 
 #[test]
@@ -89,7 +104,8 @@ fn two_rings_differ_in_their_ids() {
 #[test]
 fn a_fresh_typed_ring_is_these_bytes() {
     let scratch = Scratch::new("golden-typed");
-    scratch.ring("ring").typed::<[u32; 6]>().elements(100).type_name("Quote").make().expect("make");
+    let spin = || scratch.ring("ring").wait(Wait::Spin);
+    spin().typed::<[u32; 6]>().elements(100).type_name("Quote").make().expect("make");
     let bytes = std::fs::read(scratch.path("ring")).expect("the segment");
     assert_eq!(bytes.len(), DATA + 128 * 24);
     assert_eq!(&bytes[..512], &golden(&bytes, 2, 128, 24, 24, ("Quote", 24, 4))[..]);

@@ -40,6 +40,7 @@ fn child() {
         ("hold", hold),
         ("claim", claim),
         ("fill", fill),
+        ("look", look),
     ]);
 }
 
@@ -121,7 +122,6 @@ fn a_producer_killed_a_hundred_times_loses_nothing_it_confirmed() {
             assert_eq!(number, delivered[incarnation as usize], "lost, twice or out of order: {incarnation}");
             delivered[incarnation as usize] += 1;
         };
-        // A second is the promise; what the machine does besides is not ours.
         let received = if random.one_in(2) {
             rx.recv_timeout(SOON).map(|message| note(&message))
         } else {
@@ -334,6 +334,13 @@ fn forever() -> ! {
     }
 }
 
+/// Nobody waits longer than a second once a successor is there; on a machine with other things to do, one of
+/// ten may.
+fn within_a_second(mut waited: Vec<Duration>) {
+    waited.sort();
+    assert!(waited[waited.len() - 2] < Duration::from_secs(1), "{waited:?}");
+}
+
 fn board(scratch: &Scratch) -> Words {
     Words::make(&scratch.beside("board"), CONFIRMED)
 }
@@ -348,25 +355,28 @@ fn a_blocked_consumer_is_served_by_the_successor_of_a_killed_producer() {
     let mut rx = rx.consumer().expect("a consumer");
     let args = [arg(scratch.dir()), arg(&scratch.beside("board"))].map(str::to_owned);
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let mut waited = Vec::new();
     for round in 1..=10 {
         let sender = spawn("send-once", &args);
         assert_eq!(read_stamp(&rx.recv_timeout(SOON).expect("recv")), (9, 9));
         common::eventually("it was sent", || board.get(SENT) == round);
         sender.kill();
-        let (mut receiver, start) = (rx, Instant::now());
+        let mut receiver = rx;
         let blocked = thread::spawn(move || {
             let got = receiver.recv_timeout(SOON).map(|message| read_stamp(&message));
-            (got, receiver)
+            (got, Instant::now(), receiver)
         });
         thread::sleep(Duration::from_millis(5));
         let mut tx = scratch.ring("ring").producer().expect("the seat of a killed one is free");
+        let there = Instant::now();
         tx.send(&stamped(1, round)).expect("send");
-        let (got, receiver) = blocked.join().expect("no panic");
+        let (got, end, receiver) = blocked.join().expect("no panic");
         assert_eq!(got.expect("the successor's message"), (1, round));
-        assert!(start.elapsed() < SOON);
+        waited.push(end.saturating_duration_since(there));
         rx = receiver;
         assert_eq!(rx.stats().slice_rescues, 0);
     }
+    within_a_second(waited);
     assert_eq!(scratch.names(), ["ring"]);
 }
 
@@ -378,6 +388,7 @@ fn a_blocked_producer_is_served_by_the_successor_of_a_killed_consumer() {
     let tx = scratch.ring("ring").capacity(SMALL).wait(Wait::Park).slice(SOON * 4);
     let mut tx = tx.producer().expect("a producer");
     let (dir, path) = (scratch.dir().to_owned(), scratch.beside("board"));
+    let mut waited = Vec::new();
     for round in 1..=10 {
         while tx.try_send(&[round; 1000]).expect("try_send") {}
         let holder = spawn("hold", &[arg(&dir), arg(&path)]);
@@ -385,11 +396,12 @@ fn a_blocked_producer_is_served_by_the_successor_of_a_killed_consumer() {
         let mut sender = tx;
         let blocked = thread::spawn(move || {
             let sent = sender.send_timeout(&[0; 1500], SOON);
-            (sent, sender)
+            (sent, Instant::now(), sender)
         });
         thread::sleep(Duration::from_millis(5));
         holder.kill();
         let mut rx = scratch.ring("ring").consumer().expect("the seat of a killed one is free");
+        let there = Instant::now();
         let first = rx.recv().expect("recv");
         assert!(first.redelivered() && first.len() == 1000);
         drop(first);
@@ -397,10 +409,12 @@ fn a_blocked_producer_is_served_by_the_successor_of_a_killed_consumer() {
         while left.len() != 1500 {
             rx.recv_to_vec(&mut left).expect("recv_to_vec");
         }
-        let (sent, sender) = blocked.join().expect("no panic");
+        let (sent, end, sender) = blocked.join().expect("no panic");
         sent.expect("the successor made room");
+        waited.push(end.saturating_duration_since(there));
         tx = sender;
     }
+    within_a_second(waited);
     assert_eq!(tx.stats().slice_rescues, 0);
 }
 
@@ -493,10 +507,10 @@ fn newcomers_and_leavers_are_never_taken_for_dead() {
         tx.close().expect("close");
     });
     let rx = scratch.ring("ring").capacity(SMALL).peer_loss(PeerLoss::Report);
-    let mut rx = rx.slice(Duration::from_millis(1)).consumer().expect("a consumer");
+    let mut rx = rx.wait(Wait::Park).slice(Duration::from_millis(1)).consumer().expect("a consumer");
     let mut count = 0;
     loop {
-        match rx.recv_timeout(Duration::from_micros(50)) {
+        match rx.recv_timeout(Duration::ZERO) {
             Ok(_) => count += 1,
             Err(podring::Error::Timeout { .. }) => {}
             Err(podring::Error::Closed { .. }) => break,
@@ -505,6 +519,61 @@ fn newcomers_and_leavers_are_never_taken_for_dead() {
     }
     assert_eq!(count, 500);
     coming.join().expect("no panic");
+}
+
+/// Looks for messages again and again, saying which thread does; a report of a death is a failure.
+fn look(args: &[String]) {
+    let board = Words::map(Path::new(&args[1]));
+    let rx = ring_in(Path::new(&args[0]), "ring").peer_loss(PeerLoss::Report).wait(Wait::Park);
+    let mut rx = rx.consumer().expect("a consumer");
+    board.set(0, nix::unistd::gettid().as_raw() as u64);
+    while board.get(1) == 0 {
+        refused(rx.recv_timeout(Duration::from_millis(1)), "Timeout", &[]);
+    }
+}
+
+/// The same, at the worst of all moments: the looker is held (by ptrace) where the kernel has just told it that
+/// nobody holds the producer's seat, and only then does a producer sit down.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn a_producer_that_sits_down_while_its_seat_is_looked_at_is_not_taken_for_dead() {
+    use nix::libc;
+    use nix::sys::ptrace;
+    use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+    let scratch = Scratch::new("looked-at");
+    let _watchdog = watchdog(SOON * 2, "a producer that is looked at");
+    let board = board(&scratch);
+    drop(scratch.ring("ring").producer().expect("a producer that leaves in good order"));
+    let mut looker = spawn("look", &[arg(scratch.dir()), arg(&scratch.beside("board"))]);
+    common::eventually("it looks", || board.get(0) != 0);
+    let thread = nix::unistd::Pid::from_raw(board.get(0) as i32);
+    if let Err(why) = ptrace::attach(thread) {
+        eprintln!("SKIPPED: no process can be traced here: {why}");
+        return;
+    }
+    let stopped = || waitpid(thread, Some(WaitPidFlag::__WALL)).expect("the looker");
+    assert!(matches!(stopped(), WaitStatus::Stopped(..)));
+    let mut held = 0;
+    while held < 20 {
+        ptrace::syscall(thread, None).expect("to its next system call");
+        let status = stopped();
+        assert!(matches!(status, WaitStatus::Stopped(..)), "it was told of a death: {status:?}");
+        let registers = ptrace::getregs(thread).expect("its registers");
+        let looks = registers.orig_rax == libc::SYS_fcntl as u64 && registers.rsi == libc::F_OFD_GETLK as u64;
+        // At the entrance, the result is not there yet: ENOSYS.
+        if looks && registers.rax as i64 == 0 {
+            // It has its answer: the seat is free.
+            let tx = scratch.ring("ring").producer().expect("a producer");
+            ptrace::syscall(thread, None).expect("to its next system call");
+            let status = stopped();
+            assert!(matches!(status, WaitStatus::Stopped(..)), "it was told of a death: {status:?}");
+            drop(tx);
+            held += 1;
+        }
+    }
+    board.set(1, 1);
+    ptrace::detach(thread, None).expect("it goes on");
+    common::eventually("it ends well", || !looker.is_running());
 }
 
 /// A pair in which `stopped` is stopped for a while under a survivor who reports losses.

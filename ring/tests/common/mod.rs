@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use podring::{Error, Options, Result};
 
 /// Long enough for anything that works, on a machine with other things to do.
@@ -213,4 +215,13 @@ pub(crate) fn eventually(what: &str, mut ready: impl FnMut() -> bool) {
         assert!(start.elapsed() < SOON, "{what}: not within {SOON:?}");
         std::thread::sleep(Duration::from_micros(200));
     }
+}
+
+/// Lets this thread run on the first of its processors only.
+pub(crate) fn pin() {
+    let allowed = sched_getaffinity(Pid::from_raw(0)).expect("an affinity");
+    let first = (0..CpuSet::count()).find(|&cpu| allowed.is_set(cpu).unwrap_or(false)).expect("a processor");
+    let mut one = CpuSet::new();
+    one.set(first).expect("a processor");
+    sched_setaffinity(Pid::from_raw(0), &one).expect("one processor");
 }
