@@ -3,13 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench containers image
+.PHONY: help demo test lint loom loom-deep mutants storm soak fuzz bench containers image
 
-SCRIPTS := .ci/run $(wildcard containers/*.sh containers/tests/*.sh)
+SCRIPTS := .ci/run $(wildcard containers/*.sh containers/tests/*.sh fuzz/*.sh)
 IMAGE ?= podring
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
 	  printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 demo: ## stream verified messages between two containers, or two processes if there is no Docker
@@ -24,6 +24,24 @@ lint: ## formatting, clippy, documentation, shell scripts; a warning is an error
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --locked
 	if command -v shellcheck >/dev/null; then shellcheck -x $(SCRIPTS); else echo "shellcheck is not installed: scripts not checked"; fi
+
+loom: ## every model of the algorithms, two preemptions per execution
+	cargo run -p podring-loom-tests --locked --bin models
+
+loom-deep: ## the same with three preemptions: hours
+	LOOM_PREEMPTIONS=3 cargo run -p podring-loom-tests --locked --bin models -- --limit 86400
+
+mutants: ## weaken the algorithms one line at a time: some model must notice each
+	cargo run -p podring-loom-tests --locked --bin mutants
+
+storm: ## a minute of killing, stopping and restarting both sides of verified streams
+	STORM_SECONDS=$${STORM_SECONDS:-60} cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture
+
+soak: ## the same for eight hours
+	STORM_SECONDS=28800 cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture
+
+fuzz: ## fuzz the segment's bytes and scripts of operations; needs a nightly compiler
+	bash fuzz/run.sh
 
 bench: ## micro-benchmarks, then throughput and round trips between processes
 	cargo bench -p podring-bench --locked

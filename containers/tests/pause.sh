@@ -25,19 +25,17 @@ beyond() { look && [ "$(position "$1")" -gt "$2" ]; }
 
 # stand_still pause|stop producer|consumer
 stand_still() {
-  local how=$1 who=$2 word stood side
+  local how=$1 who=$2 word stood side sent
   RING=$how-$who
   for side in consumer producer; do
-    local duration=()
-    [ "$side" = consumer ] || duration=(--duration "$((standstill + 4))s")
-    start "$RING-$side" "${SHM[@]}" -- verify "$side" "$RING" --peer-loss report --json "${duration[@]}"
+    start "$RING-$side" "${SHM[@]}" -- verify "$side" "$RING" --peer-loss report --json
   done
   case $who in
     producer) word=written_bytes ;;
     consumer) word=read_bytes ;;
   esac
   eventually 20 in_keeper info "$RING"
-  eventually 10 beyond "$word" 0
+  eventually 20 beyond "$word" 0
 
   halt "$how" "$ID-$RING-$who"
   look
@@ -51,13 +49,19 @@ stand_still() {
       die "the $side ended: $(docker logs "$ID-$RING-$side" 2>&1)"
   done
   go_on "$how" "$ID-$RING-$who"
-  eventually 5 beyond "$word" "$stood"
+  eventually 20 beyond "$word" "$stood"
 
-  for side in producer consumer; do
-    ended "$RING-$side" 30
+  # This producer stops where it is, a last one closes the ring, the consumer drains it.
+  docker kill -s TERM "$ID-$RING-producer" >/dev/null
+  ended "$RING-producer"
+  start "$RING-last" "${SHM[@]}" -- verify producer "$RING" --count 1000 --json
+  sent=0
+  for side in producer last consumer; do
+    ended "$RING-$side"
     [ "$CODE" = 0 ] || die "$side: exit code $CODE: $(cat "$SCRATCH/$RING-$side".*)"
+    [ "$side" = consumer ] || sent=$((sent + $(json messages <"$SCRATCH/$RING-$side.out")))
   done
-  [ "$(json messages <"$SCRATCH/$RING-producer.out")" = "$(json messages <"$SCRATCH/$RING-consumer.out")" ] ||
+  [ "$(json messages <"$SCRATCH/$RING-consumer.out")" = "$sent" ] ||
     die "not as many received as sent: $(cat "$SCRATCH/$RING"-*.out)"
   intact <"$SCRATCH/$RING-consumer.out"
 }

@@ -9,6 +9,8 @@ use crate::window::Glance;
 pub(crate) struct Course {
     pub(crate) before: Model,
     pub(crate) after: Model,
+    /// The child's code looks at messages before it releases them.
+    pub(crate) borrows: bool,
 }
 
 /// What was found when the child was killed.
@@ -66,6 +68,10 @@ impl Course {
         let counted_late = |moved: bool, index: usize| moved && glance.counted[index] != after.counted[index];
         if counted_late(glance.tail != before.tail, 0) || counted_late(glance.head != before.head, 1) {
             wrong.push(format!("published or released before it was counted: {glance:?}"));
+        }
+        let looked_at = self.after.counted[1] - before.counted[1];
+        if self.borrows && glance.head != before.head && (found.saw as u64) < looked_at {
+            wrong.push(format!("released when {} of {looked_at} had been seen", found.saw));
         }
         let handed = self.places().iter().any(|place| place.end == glance.handed);
         if glance.handed != before.handed && (!handed || glance.handed > after.handed.max(before.handed)) {

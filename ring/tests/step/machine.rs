@@ -24,15 +24,51 @@ fn code_at(pid: Pid, place: u64) -> Result<[u8; 8]> {
     Ok(ptrace::read(pid, place as *mut c_void)?.to_ne_bytes())
 }
 
-/// Whether the next instruction enters the kernel.
-pub(crate) fn at_call(pid: Pid) -> Result<bool> {
-    let code = code_at(pid, place(pid)?)?;
+/// Whether the instruction at `place` enters the kernel.
+pub(crate) fn is_call(pid: Pid, place: u64) -> Result<bool> {
+    let code = code_at(pid, place)?;
     #[cfg(target_arch = "x86_64")]
     let call = code.starts_with(&[0x0f, 0x05]); // syscall
     #[cfg(target_arch = "aarch64")]
     let call = code.starts_with(&[0x01, 0x00, 0x00, 0xd4]); // svc #0
     Ok(call)
 }
+
+/// Puts a breakpoint at `place`. Returns the code that was there.
+pub(crate) fn plant(pid: Pid, place: u64) -> Result<[u8; 8]> {
+    let code = code_at(pid, place)?;
+    let mut planted = code;
+    planted[..BREAK.len()].copy_from_slice(BREAK);
+    restore(pid, place, planted)?;
+    Ok(code)
+}
+
+/// Puts the code back.
+pub(crate) fn restore(pid: Pid, place: u64, code: [u8; 8]) -> Result<()> {
+    ptrace::write(pid, place as *mut c_void, i64::from_ne_bytes(code))
+}
+
+/// After the breakpoint at `place` was met: lets the child go on with the instruction that is there.
+pub(crate) fn back_to(pid: Pid, place: u64) -> Result<()> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // The processor has passed the breakpoint.
+        let mut registers = ptrace::getregs(pid)?;
+        registers.rip = place;
+        ptrace::setregs(pid, registers)
+    }
+    #[cfg(target_arch = "aarch64")]
+    {
+        // The processor stands before the breakpoint.
+        let _ = (pid, place);
+        Ok(())
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+const BREAK: &[u8] = &[0xcc]; // int3
+#[cfg(target_arch = "aarch64")]
+const BREAK: &[u8] = &[0x00, 0x00, 0x20, 0xd4]; // brk #0
 
 /// One instruction.
 #[cfg(target_arch = "x86_64")]
@@ -47,7 +83,6 @@ pub(crate) fn step(pid: Pid, wait: impl Fn() -> Stop) -> Result<Stop> {
 pub(crate) fn step(pid: Pid, wait: impl Fn() -> Stop) -> Result<Stop> {
     use crate::exclusive::{LONGEST, ends};
 
-    const BREAK: [u8; 4] = 0xd420_0000_u32.to_le_bytes();
     let start = place(pid)?;
     let mut code = [0; LONGEST];
     for (index, word) in code.iter_mut().enumerate() {
@@ -64,19 +99,15 @@ pub(crate) fn step(pid: Pid, wait: impl Fn() -> Stop) -> Result<Stop> {
     }
     let mut saved = Vec::new();
     for end in ends {
-        let at = start.wrapping_add_signed(4 * end) as *mut c_void;
-        let before = ptrace::read(pid, at)?;
-        let mut bytes = before.to_ne_bytes();
-        bytes[..4].copy_from_slice(&BREAK);
-        saved.push((at, before));
-        ptrace::write(pid, at, i64::from_ne_bytes(bytes))?;
+        let at = start.wrapping_add_signed(4 * end);
+        saved.push((at, plant(pid, at)?));
     }
     ptrace::cont(pid, None)?;
     let stop = wait();
     if !matches!(stop, Stop::Lost(_)) {
-        // Backwards: two ends may lie side by side, and each word holds two instructions.
-        for (at, before) in saved.into_iter().rev() {
-            ptrace::write(pid, at, before)?;
+        // Backwards: two ends may lie side by side, and what was saved holds two instructions.
+        for (at, code) in saved.into_iter().rev() {
+            restore(pid, at, code)?;
         }
     }
     Ok(stop)

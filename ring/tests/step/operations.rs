@@ -46,7 +46,7 @@ impl Post<'_> {
 #[derive(Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    pub(crate) act: fn(&Post<'_>),
+    pub(crate) act: Act,
     /// What the child does to the ring before the operation.
     pub(crate) before: fn(&mut Model),
     /// What the operation does to the ring.
@@ -55,11 +55,18 @@ pub(crate) struct Operation {
 
 const fn operation(
     name: &'static str,
-    act: fn(&Post<'_>),
+    act: Act,
     before: fn(&mut Model),
     effect: fn(&mut Model),
 ) -> Operation {
     Operation { name, act, before, effect }
+}
+
+impl Operation {
+    /// Whether the child's code looks at messages in place, between receiving and releasing them.
+    pub(crate) fn borrows(&self) -> bool {
+        [RECV.name, DRAIN.name].contains(&self.name)
+    }
 }
 
 fn nothing(_: &mut Model) {}
@@ -446,8 +453,11 @@ pub(crate) const TYPED_RECV_MANY: Operation = operation(
     },
 );
 
+/// What a child does.
+pub(crate) type Act = fn(&Post<'_>);
+
 /// Ways to make a ring: name, what the child does, and whether file systems have unnamed files.
-pub(crate) const MAKERS: [(&str, fn(&Post<'_>), bool); 5] = [
+pub(crate) const MAKERS: [(&str, Act, bool); 5] = [
     (
         "producer creates",
         |post| {

@@ -18,7 +18,7 @@ pub(crate) const STOP: u64 = number(9999, 52);
 /// What a parked producer sends.
 pub(crate) const PARKED: u64 = number(2000, 52);
 
-const SHORT: Duration = Duration::from_millis(10);
+const SHORT: Duration = Duration::from_millis(4);
 /// Longer than anybody waits here: only a wake-up ends it.
 const LONG: Duration = Duration::from_secs(600);
 

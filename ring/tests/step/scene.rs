@@ -148,9 +148,15 @@ impl<'a> Stage<'a> {
         verdict.side = side(course, &found.glance);
         verdict.wrong.extend(course.decided(&found));
         verdict.wrong.extend(nobody_is_alive(self.dir));
+        if self.window.as_ref().is_some_and(Window::is_settled_too_soon) {
+            verdict.wrong.push("settled, and publishers need not fence".into());
+        }
         let survived = take_over(self.dir, course.before.kind, odd)?;
         verdict.messages = survived.received.len() as u64;
         verdict.wrong.extend(course.accounted(&found, &survived));
+        if !self.window.as_ref().is_some_and(Window::is_settled) {
+            verdict.wrong.push("survivors may sleep, and not everybody knows".into());
+        }
         verdict.wrong.extend(left_behind(self.dir));
         Ok(())
     }
@@ -195,6 +201,9 @@ impl<'a> Stage<'a> {
             let made = report(self.dir, RING).map_err(|error| format!("a half-made ring: {error}"))?;
             if made.state != State::Stale || made.used != 0 || made.written != 0 {
                 verdict.wrong.push(format!("a new ring that is not new: {made:?}"));
+            }
+            if !Window::open(&self.path()).is_ok_and(|window| window.is_settled()) {
+                verdict.wrong.push("a new ring in which nobody may sleep".into());
             }
         }
         for name in before.names.iter().filter(|name| *name != RING) {
@@ -282,23 +291,23 @@ impl<'a> Stage<'a> {
         let all_logged = |count: usize| self.board.logged().len() >= count;
         if peer.looks_around() {
             if !comes(|| all_logged(expected.len())) {
-                verdict.wrong.push(format!("published, and not delivered to the sleeper: {expected:?}"));
+                return Err(format!("published, and not delivered to the sleeper: {expected:?}"));
             }
             if closed && !comes(|| self.board.ends() > 0) {
-                verdict.wrong.push("the sleeper was not told of the end".into());
+                return Err("the sleeper was not told of the end".into());
             }
         }
         if peer == Peer::ReportingConsumer && !comes(|| self.board.deaths() > 0) {
-            verdict.wrong.push("the sleeper was not told of the death".into());
+            return Err("the sleeper was not told of the death".into());
         }
         let kind = before.kind;
         let mut tx = Sender::attach(self.dir, kind).map_err(|error| format!("no successor: {error}"))?;
         if !comes(|| all_logged(expected.len())) {
-            verdict.wrong.push(format!("the successor did not wake the sleeper for {expected:?}"));
+            return Err(format!("the successor did not wake the sleeper for {expected:?}"));
         }
         expected.extend(send_on(&mut tx).map_err(|error| format!("the successor cannot send: {error}"))?);
         if !comes(|| all_logged(expected.len())) {
-            verdict.wrong.push("the sleeper does not hear the successor".into());
+            return Err("the sleeper does not hear the successor".into());
         }
         let whole = |&number: &u64| Got { number: Some(number), marked: false };
         let (expected, logged): (Vec<Got>, _) = (expected.iter().map(whole).collect(), self.board.logged());
@@ -332,7 +341,7 @@ impl<'a> Stage<'a> {
         let released = glance.head == after.head;
         let has_sent = || !self.board.logged().is_empty();
         if peer.looks_around() && released && !comes(has_sent) {
-            verdict.wrong.push("there is room, and the sleeper does not notice".into());
+            return Err("there is room, and the sleeper does not notice".into());
         }
         if !released && has_sent() {
             verdict.wrong.push("the sleeper sent into a full ring".into());
@@ -340,11 +349,11 @@ impl<'a> Stage<'a> {
         let kind = before.kind;
         let mut rx = Receiver::attach(self.dir, kind).map_err(|error| format!("no successor: {error}"))?;
         if released && !comes(has_sent) {
-            verdict.wrong.push("the successor did not wake the sleeper".into());
+            return Err("the successor did not wake the sleeper".into());
         }
         let (mut received, ends) = drain(&mut rx)?;
         if !comes(has_sent) {
-            verdict.wrong.push("the sleeper did not send".into());
+            return Err("the sleeper did not send".into());
         }
         received.extend(drain(&mut rx)?.0);
         verdict.messages = received.len() as u64;
@@ -361,12 +370,16 @@ impl<'a> Stage<'a> {
 }
 
 fn side(course: &Course, glance: &Glance) -> Side {
-    let key = |model: &Model| (model.tail, model.head, model.stream);
-    let (before, after) = (key(&course.before), key(&course.after));
-    let now = (glance.tail, glance.head, glance.stream);
-    match now {
-        _ if before == after => Side::Neither,
-        now if now == before => Side::Before,
-        _ => Side::Beyond,
+    let words = |model: &Model| [model.tail, model.head, model.stream];
+    let now = [glance.tail, glance.head, glance.stream];
+    let before = words(&course.before);
+    // A living peer moves the others.
+    let decides: Vec<usize> = (0..3).filter(|&index| before[index] != words(&course.after)[index]).collect();
+    if decides.is_empty() {
+        Side::Neither
+    } else if decides.iter().all(|&index| now[index] == before[index]) {
+        Side::Before
+    } else {
+        Side::Beyond
     }
 }

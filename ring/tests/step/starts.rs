@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use podring::Role;
+use podring::{Role, Wait};
 
 use crate::board::Board;
 use crate::handles::{Look, RING, Receiver, Sender, bytes, options};
@@ -27,7 +27,7 @@ pub(crate) enum State {
     /// One; the next to be sent will be behind padding.
     WrapAhead,
     /// Room for so many more.
-    Room(u64),
+    Room(usize),
     Full,
     /// One that is long.
     Long,
@@ -37,6 +37,8 @@ pub(crate) enum State {
     ClosedOne,
     /// Only this role has ever been there.
     Only(Role),
+    /// Nothing; everybody so far only polled, so that nobody may sleep here yet.
+    Polled,
     /// Three, two of which a consumer that was killed had been handed.
     Held,
     /// One, and behind it what a producer had written before it was killed.
@@ -58,6 +60,7 @@ impl State {
             Self::Closed => "ended".into(),
             Self::ClosedOne => "one, then the end".into(),
             Self::Only(role) => format!("only a {role} was there"),
+            Self::Polled => "only polled so far".into(),
             Self::Held => "consumer died holding two".into(),
             Self::Unpublished => "producer died in a claim".into(),
             Self::Asleep => "consumer died asleep".into(),
@@ -120,6 +123,11 @@ pub(crate) fn build(dir: &Path, board: &Board, kind: Kind, state: State) -> Star
     match state {
         State::Only(Role::Producer) => drop(maker.sender()),
         State::Only(Role::Consumer) => drop(maker.receiver()),
+        State::Polled => {
+            maker.model.open();
+            let polling = || bytes(dir).wait(Wait::Spin);
+            drop((polling().producer().expect("a producer"), polling().consumer().expect("a consumer")));
+        }
         _ => {
             let (mut tx, mut rx) = (maker.sender(), maker.receiver());
             fill(&mut maker, &mut tx, &mut rx, state);
@@ -151,13 +159,15 @@ pub(crate) fn build(dir: &Path, board: &Board, kind: Kind, state: State) -> Star
         (model.tail, model.head, model.stream, model.handed, model.counted),
         "the model and the ring agree ({kind:?}, {state:?})"
     );
+    let settled = Window::open(&path).expect("the ring's file").is_settled();
+    assert_eq!(settled, state != State::Polled, "whether somebody may sleep ({kind:?}, {state:?})");
     std::fs::remove_file(path).expect("a file of ours");
     Start { bytes, model }
 }
 
 fn fill(maker: &mut Maker<'_>, tx: &mut Sender, rx: &mut Receiver, state: State) {
     match state {
-        State::Empty | State::Asleep | State::Only(_) => {}
+        State::Empty | State::Asleep | State::Only(_) | State::Polled => {}
         State::One | State::Unpublished => assert!(maker.send(tx, LEN)),
         State::Held => (0..3).for_each(|_| assert!(maker.send(tx, LEN))),
         State::Long => assert!(maker.send(tx, LONG)),
@@ -170,11 +180,8 @@ fn fill(maker: &mut Maker<'_>, tx: &mut Sender, rx: &mut Receiver, state: State)
         State::WrapAhead => {
             maker.move_to_the_end(tx, rx);
         }
-        State::Full | State::Room(_) => {
-            while maker.send(tx, LEN) {}
-            let State::Room(count) = state else { return };
-            (0..count).for_each(|_| maker.receive(rx));
-        }
+        State::Full => fill_up(maker, tx, 0),
+        State::Room(count) => fill_up(maker, tx, count),
         State::Closed | State::ClosedOne => {
             if state == State::ClosedOne {
                 assert!(maker.send(tx, LEN));
@@ -183,6 +190,19 @@ fn fill(maker: &mut Maker<'_>, tx: &mut Sender, rx: &mut Receiver, state: State)
             maker.model.close();
         }
     }
+}
+
+/// Fills a ring but for room for so many messages.
+fn fill_up(maker: &mut Maker<'_>, tx: &mut Sender, room: usize) {
+    let lengths = match maker.model.kind {
+        // 64, 1024 three times, 512, and 64 seven times: few messages, few steps to receive all.
+        Kind::Bytes => [&[LEN, 1016, 1016, 1016, 504][..], &[LEN; 7]].concat(),
+        Kind::Typed => vec![LEN; Kind::Typed.capacity() as usize],
+    };
+    for &len in &lengths[..lengths.len() - room] {
+        assert!(maker.send(tx, len));
+    }
+    assert!(room > 0 || !maker.send(tx, LEN), "a full ring");
 }
 
 /// Runs a child until it stands still, and kills it.

@@ -14,7 +14,7 @@ use crate::machine;
 /// Why the child stands still.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Stop {
-    /// It has done what it was told to: an instruction, or a system call.
+    /// It has done what it was told to.
     Done,
     /// It stopped itself.
     Marked,
@@ -106,9 +106,9 @@ impl Traced {
             Stop::Marked => {}
             other => return Err(format!("the child did not begin: {other:?}")),
         }
-        // Tell system calls from instructions; no child outlives this process.
-        let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL;
-        ptrace::setoptions(traced.0.pid, options).map_err(|error| format!("PTRACE_SETOPTIONS: {error}"))?;
+        // No child outlives this process.
+        ptrace::setoptions(traced.0.pid, Options::PTRACE_O_EXITKILL)
+            .map_err(|error| format!("PTRACE_SETOPTIONS: {error}"))?;
         Ok(traced)
     }
 
@@ -119,7 +119,7 @@ impl Traced {
     fn wait(&self) -> Stop {
         loop {
             return match waitpid(self.0.pid, None) {
-                Ok(WaitStatus::Stopped(_, Signal::SIGTRAP) | WaitStatus::PtraceSyscall(_)) => Stop::Done,
+                Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)) => Stop::Done,
                 Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)) => Stop::Marked,
                 Ok(other) => Stop::Lost(format!("{other:?}")),
                 Err(Errno::EINTR) => continue,
@@ -150,7 +150,33 @@ impl Traced {
         Stop::Done
     }
 
-    /// On to where the child stands still.
+    /// On to where the child is about to execute the instruction at `place` once more after having done so
+    /// `passes` times.
+    pub(crate) fn run_to(&self, place: u64, passes: usize) -> Stop {
+        self.try_run_to(place, passes).unwrap_or_else(|error| Stop::Lost(format!("a breakpoint: {error}")))
+    }
+
+    fn try_run_to(&self, place: u64, passes: usize) -> nix::Result<Stop> {
+        let pid = self.0.pid;
+        for pass in 0..=passes {
+            let code = machine::plant(pid, place)?;
+            match self.run() {
+                Stop::Done => {}
+                other => return Ok(other),
+            }
+            machine::restore(pid, place, code)?;
+            machine::back_to(pid, place)?;
+            if pass < passes {
+                match self.step() {
+                    Stop::Done => {}
+                    other => return Ok(other),
+                }
+            }
+        }
+        Ok(Stop::Done)
+    }
+
+    /// On to where the child stands still, or to a breakpoint.
     pub(crate) fn run(&self) -> Stop {
         match ptrace::cont(self.0.pid, None) {
             Ok(()) => self.wait(),
@@ -158,9 +184,13 @@ impl Traced {
         }
     }
 
-    /// Whether the next instruction enters the kernel.
-    pub(crate) fn at_call(&self) -> bool {
-        machine::at_call(self.0.pid).unwrap_or(false)
+    /// The address of the next instruction, and whether it enters the kernel.
+    pub(crate) fn next(&self) -> Result<(u64, bool), String> {
+        let next = || {
+            let place = machine::place(self.0.pid)?;
+            Ok((place, machine::is_call(self.0.pid, place)?))
+        };
+        next().map_err(|error: nix::Error| format!("where the child stands: {error}"))
     }
 
     pub(crate) fn kill(self) {
@@ -181,8 +211,6 @@ pub(crate) fn possible() -> Result<(), String> {
         Stop::Marked => {}
         _ => return Err("PTRACE_TRACEME is refused".into()),
     }
-    let options = Options::PTRACE_O_TRACESYSGOOD | Options::PTRACE_O_EXITKILL;
-    ptrace::setoptions(traced.0.pid, options).map_err(|error| format!("PTRACE_SETOPTIONS: {error}"))?;
     let mut places = Vec::new();
     for _ in 0..3 {
         places.push(machine::place(traced.0.pid).map_err(|error| format!("PTRACE_GETREGS: {error}"))?);

@@ -11,6 +11,9 @@ const TAIL: usize = 4096;
 const HEAD: usize = 4224;
 const SPACE: usize = 4480;
 const ITEMS: usize = 4352;
+const WAITING: u64 = 1;
+const FENCED: u64 = 2;
+const SETTLED: u64 = 4;
 const STREAM: usize = 4608;
 const SEATS: usize = 8192;
 const SEAT: usize = 256;
@@ -54,8 +57,10 @@ impl Window {
 
     fn word(&self, at: usize) -> u64 {
         assert!(at % 8 == 0 && at + 8 <= self.0.len());
-        // SAFETY: inside the mapping and aligned (mappings are to pages). Volatile: a parked peer may write it.
-        unsafe { self.0.as_ptr().wrapping_add(at).cast::<u64>().read_volatile() }
+        #[allow(clippy::cast_ptr_alignment)] // mappings are to pages, and `at` is a multiple of eight
+        let word = self.0.as_ptr().wrapping_add(at).cast::<u64>();
+        // SAFETY: inside the mapping and aligned. Volatile: a parked peer may write it.
+        unsafe { word.read_volatile() }
     }
 
     pub(crate) fn glance(&self) -> Glance {
@@ -70,8 +75,18 @@ impl Window {
         }
     }
 
+    /// Whether somebody may sleep on either wait word, and everybody knows.
+    pub(crate) fn is_settled(&self) -> bool {
+        [ITEMS, SPACE].into_iter().all(|word| self.word(word) & SETTLED != 0)
+    }
+
+    /// Whether a wait word says that everybody knows what it does not say.
+    pub(crate) fn is_settled_too_soon(&self) -> bool {
+        [ITEMS, SPACE].into_iter().any(|word| self.word(word) & (FENCED | SETTLED) == SETTLED)
+    }
+
     /// Whether somebody has announced to wait for messages, or for space.
     pub(crate) fn somebody_waits(&self, for_messages: bool) -> bool {
-        self.word(if for_messages { ITEMS } else { SPACE }) & 1 != 0
+        self.word(if for_messages { ITEMS } else { SPACE }) & WAITING != 0
     }
 }

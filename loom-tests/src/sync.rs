@@ -1,0 +1,194 @@
+//! The seam that `algo` is compiled with here: loom's atomics under the names of the library's own `sync`.
+
+pub(crate) use core::time::Duration;
+pub(crate) use loom::sync::atomic::Ordering;
+
+use crate::world;
+
+/// What an eight-byte word is: something exchanged, or eight bytes of the data area.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Word(u32),
+    Place(u32),
+}
+
+/// Eight bytes, also here, so that an array of them is addressed like a segment's bytes.
+#[derive(Debug)]
+pub(crate) struct AtomicU64(Kind);
+
+const _: () = assert!(size_of::<AtomicU64>() == 8);
+
+impl Default for AtomicU64 {
+    fn default() -> Self {
+        Self(Kind::Word(world::new_word() as u32))
+    }
+}
+
+impl AtomicU64 {
+    /// Eight zero bytes of the data area.
+    ///
+    /// Record headers live there, which the library accesses as relaxed atomics only so that a hostile peer
+    /// cannot make a race of it. Here they are plain: with peers that follow the protocol nothing in the data
+    /// area may ever be accessed by two sides at once.
+    pub(crate) fn place() -> Self {
+        Self(Kind::Place(world::new_place() as u32))
+    }
+
+    pub(crate) fn load(&self, order: Ordering) -> u64 {
+        match self.0 {
+            Kind::Word(index) => load(index, order),
+            Kind::Place(index) => {
+                assert_eq!(order, Ordering::Relaxed, "the data area orders nothing");
+                world::step();
+                world::place(index as usize).read()
+            }
+        }
+    }
+
+    pub(crate) fn store(&self, new: u64, order: Ordering) {
+        match self.0 {
+            Kind::Word(index) => store(index, new, order),
+            Kind::Place(index) => {
+                assert_eq!(order, Ordering::Relaxed, "the data area orders nothing");
+                world::step();
+                world::place(index as usize).write(new);
+            }
+        }
+    }
+}
+
+/// A wait word or a flag.
+#[derive(Debug)]
+pub(crate) struct AtomicU32(u32);
+
+impl Default for AtomicU32 {
+    fn default() -> Self {
+        Self(world::new_word() as u32)
+    }
+}
+
+impl AtomicU32 {
+    pub(crate) fn load(&self, order: Ordering) -> u32 {
+        load(self.0, order) as u32
+    }
+
+    /// As an exchange whose result nobody looks at.
+    ///
+    /// Several participants write these words, some of them by read-modify-write, and loom does not know that
+    /// between what such an operation reads and what it writes nothing else can come: it lets a plain store
+    /// made later be older. Trying both orders of execution is enough.
+    pub(crate) fn store(&self, new: u32, order: Ordering) {
+        world::step();
+        let word = world::word(self.0 as usize);
+        word.value.swap(new.into(), order);
+        world::trace(|| format!("stores word {}: {new}, {order:?}", self.0));
+        word.looked();
+        word.changed();
+    }
+
+    pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
+        world::step();
+        let word = world::word(self.0 as usize);
+        let old = word.value.fetch_or(bits.into(), order);
+        world::trace(|| format!("sets bits of word {}: {old} | {bits}, {order:?}", self.0));
+        word.looked();
+        word.changed();
+        old as u32
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u32,
+        new: u32,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u32, u32> {
+        world::step();
+        let word = world::word(self.0 as usize);
+        let outcome = word.value.compare_exchange(current.into(), new.into(), success, failure);
+        world::trace(|| format!("exchanges word {}: {current} for {new}, {outcome:?}", self.0));
+        word.looked();
+        word.changed();
+        outcome.map(|old| old as u32).map_err(|found| found as u32)
+    }
+}
+
+fn load(index: u32, order: Ordering) -> u64 {
+    world::step();
+    let word = world::word(index as usize);
+    let value = word.value.load(order);
+    world::trace(|| format!("loads word {index}: {value}, {order:?}"));
+    word.looked();
+    value
+}
+
+fn store(index: u32, new: u64, order: Ordering) {
+    world::step();
+    let word = world::word(index as usize);
+    word.value.store(new, order);
+    world::trace(|| format!("stores word {index}: {new}, {order:?}"));
+    word.changed();
+}
+
+pub(crate) fn fence(order: Ordering) {
+    world::step();
+    world::reach("fence");
+    world::trace(|| format!("fence, {order:?}"));
+    loom::sync::atomic::fence(order);
+}
+
+/// In a polling loop somebody else must move before looking again can help.
+pub(crate) fn relax() {
+    loom::thread::yield_now();
+}
+
+/// Nothing reorders operations here but loom.
+pub(crate) fn light() {}
+
+/// `membarrier(2)`.
+pub(crate) fn settle() {
+    world::step();
+    world::barrier_everywhere();
+}
+
+pub(crate) mod futex {
+    //! Sleeping as the kernel promises it and no better: no timeout ever comes to the rescue, and being woken
+    //! says nothing about what memory looks like.
+
+    use super::{AtomicU32, Duration, Ordering::Relaxed};
+    use crate::world;
+
+    /// No value of a 32-bit word.
+    const NEVER: u64 = 1 << 32;
+
+    pub(crate) fn wait(word: &AtomicU32, expected: u32, _timeout: Duration) {
+        world::step();
+        if world::wakes_for_no_reason() {
+            return;
+        }
+        let index = word.0 as usize;
+        let word = world::word(index);
+        // The kernel looks at the word and queues the thread under one lock. Here the thread is queued first: a
+        // wake in between only makes it return early.
+        word.queue.store(0, Relaxed);
+        world::enqueue(index);
+        // An exchange that never takes place reads the word's latest value, as the kernel does, and orders
+        // nothing.
+        let found = word.value.compare_exchange(NEVER, NEVER, Relaxed, Relaxed).unwrap_or_else(|found| found);
+        word.looked();
+        world::trace(|| format!("waits on word {index} for other than {expected}: {found}"));
+        if found == expected.into() {
+            world::sleep();
+        } else {
+            world::dequeue();
+        }
+    }
+
+    pub(crate) fn wake_all(word: &AtomicU32) {
+        world::step();
+        let index = word.0 as usize;
+        world::word(index).queue.store(0, Relaxed);
+        world::trace(|| format!("wakes all on word {index}"));
+        world::wake_all(index);
+    }
+}

@@ -1,0 +1,130 @@
+//! The wait protocol alone, with no bound on a sleep.
+
+use podring_loom_tests::explore::{Model, mortal, reach};
+use podring_loom_tests::signal::Progress;
+
+fn wake(model: Model, times: u64) {
+    model.must_reach(&["woke", "nobody to wake", "not there", "seen at the second look"]).pair(
+        Progress::expecting_sleepers,
+        move |progress| {
+            (1..=times).for_each(|to| {
+                progress.advance(to);
+            })
+        },
+        move |progress| (1..=times).for_each(|wanted| progress.wait_for(wanted)),
+        |_| {},
+    );
+}
+
+#[test]
+fn no_wake_up_is_lost() {
+    wake(Model::new("signal").at_least(130).unbounded(), 1);
+    wake(Model::new("signal, restless").at_least(320).unbounded().restless(), 1);
+}
+
+#[test]
+fn no_wake_up_is_lost_after_another() {
+    wake(Model::new("signal, twice").at_least(240), 2);
+    wake(Model::new("signal, twice, restless").at_least(460).restless(), 2);
+}
+
+/// News that is not progress wakes whether or not the word says that somebody waits.
+fn news(model: Model, times: u64) {
+    model.must_reach(&["not there"]).pair(
+        Progress::expecting_sleepers,
+        move |progress| (1..=times).for_each(|to| progress.announce(to)),
+        move |progress| (1..=times).for_each(|wanted| progress.wait_for(wanted)),
+        |_| {},
+    );
+}
+
+#[test]
+fn news_wakes() {
+    news(Model::new("news").at_least(34).unbounded(), 1);
+    news(Model::new("news, twice").at_least(100), 2);
+}
+
+/// Nobody may sleep: progress is made without a fence.
+#[test]
+fn nobody_fences_where_nobody_sleeps() {
+    Model::new("signal, nobody sleeps").unbounded().must_not_reach(&["fence", "woke"]).at_least(1).pair(
+        Progress::default,
+        |progress| {
+            progress.advance(1);
+        },
+        |_| {},
+        |_| {},
+    );
+}
+
+/// Waiting is allowed while progress is made without fences.
+fn allow_late(model: Model) {
+    model.unbounded().pair(
+        Progress::default,
+        |progress| {
+            progress.advance(1);
+        },
+        |progress| {
+            progress.allow_waiting();
+            progress.wait_for(1);
+        },
+        |_| {},
+    );
+}
+
+#[test]
+fn waiting_is_allowed_late() {
+    allow_late(Model::new("signal, allowed late").at_least(4).must_reach(&["woke", "not there"]));
+}
+
+#[test]
+#[should_panic(expected = "everybody sleeps")]
+fn waiting_is_allowed_late_without_a_barrier() {
+    allow_late(Model::new("signal, allowed late, membarrier refused").without_membarrier());
+}
+
+/// Who allows waiting may die before the barrier: the next one must not believe it has passed.
+#[test]
+fn whoever_allows_waiting_may_die_doing_it() {
+    let mut executions = 0;
+    for steps in 0.. {
+        let model = Model::new(format!("signal, death before step {steps} of allowing")).quiet().unbounded();
+        let account = model.pair(
+            Progress::default,
+            |progress| {
+                progress.advance(1);
+            },
+            move |progress| {
+                reach(if mortal(steps, || progress.allow_waiting()) { "lived" } else { "died" });
+                progress.allow_waiting();
+                progress.wait_for(1);
+            },
+            |_| {},
+        );
+        executions += account.executions;
+        if !account.reached.contains("died") {
+            println!("model allowing, death before each of {steps} steps: {executions} executions");
+            assert!(steps >= 3, "allowing has fewer steps than it should: {steps}");
+            return;
+        }
+    }
+}
+
+/// What a dead sleeper left costs one needless wake, not one per message.
+#[test]
+fn a_wake_clears_the_bit() {
+    let model = Model::new("what a dead sleeper left").at_least(1);
+    model.pair(
+        || {
+            let progress = Progress::expecting_sleepers();
+            progress.announce_and_leave();
+            progress
+        },
+        |progress| {
+            assert!(progress.advance(1), "the bit is seen");
+            assert!(!progress.advance(2), "the bit is cleared");
+        },
+        |_| {},
+        |_| {},
+    );
+}

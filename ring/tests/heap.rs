@@ -1,0 +1,185 @@
+//! The algorithms as they stand, over heap memory and between threads of one process: what ThreadSanitizer and
+//! Miri can look into. Payloads are plain memory, so that every access the positions do not order is a race.
+
+#[path = "../src/algo/mod.rs"]
+#[allow(dead_code)] // this uses the ring of bytes
+mod algo;
+
+/// What the algorithms ask of the machine, without system calls.
+mod sync {
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+    pub(crate) use core::time::Duration;
+
+    pub(crate) fn light() {
+        core::sync::atomic::compiler_fence(Ordering::SeqCst);
+    }
+
+    /// Everybody waits here from the start on (`allow_waiting_first`), so nobody needs this.
+    pub(crate) fn settle() {}
+
+    pub(crate) mod futex {
+        use super::{AtomicU32, Duration, Ordering::Relaxed};
+        use std::sync::{Condvar, Mutex};
+
+        static QUEUE: Mutex<()> = Mutex::new(());
+        static WOKEN: Condvar = Condvar::new();
+
+        pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
+            let queue = QUEUE.lock().expect("nobody panics here");
+            if word.load(Relaxed) == expected {
+                drop(WOKEN.wait_timeout(queue, timeout));
+            }
+        }
+
+        pub(crate) fn wake_all(_: &AtomicU32) {
+            drop(QUEUE.lock());
+            WOKEN.notify_all();
+        }
+    }
+}
+
+use std::cell::UnsafeCell;
+use std::convert::Infallible;
+use std::time::Duration;
+
+use algo::cursors::Cursors;
+use algo::record;
+use algo::slots::Slots;
+use algo::spsc::{Consumer, Producer};
+
+const CAPACITY: u64 = 256;
+const MESSAGES: u64 = if cfg!(miri) { 200 } else { 100_000 };
+const SLICE: Duration = Duration::from_millis(20);
+
+/// A ring of bytes on the heap.
+struct Ring {
+    cursors: Cursors,
+    area: Box<[UnsafeCell<u64>]>,
+}
+
+// SAFETY: the area is only accessed as the positions allow; that this is enough is what the test is about.
+unsafe impl Sync for Ring {}
+
+impl Ring {
+    fn new() -> Self {
+        let cursors = Cursors::default();
+        cursors.items.0.allow_waiting_first();
+        cursors.space.0.allow_waiting_first();
+        Self { cursors, area: (0..CAPACITY / 8).map(|_| UnsafeCell::new(0)).collect() }
+    }
+
+    fn slots(&self) -> Slots {
+        // SAFETY: a power of two of bytes, aligned to eight, that live as long as the ring.
+        unsafe { Slots::new(self.area.as_ptr().cast_mut().cast(), CAPACITY) }
+    }
+}
+
+/// Length and bytes of a message follow from its number.
+fn length(number: u64) -> u64 {
+    number * 7 % 61
+}
+
+fn byte(number: u64, index: u64) -> u8 {
+    (number * 31 + index) as u8
+}
+
+/// Sends messages, some of them in batches; takes its seat anew now and then, with a message half written.
+fn produce(ring: &Ring, numbers: std::ops::Range<u64>) {
+    let (cursors, slots) = (&ring.cursors, ring.slots());
+    let attach = || Producer::attach(cursors, CAPACITY, record::HEADER).expect("positions are right");
+    let mut producer = attach();
+    for number in numbers {
+        let len = length(number);
+        let mut claim = || producer.claim_record(cursors, len).expect("positions are right");
+        let skip = match claim() {
+            Some(skip) => skip,
+            None => {
+                // Only what is published can make room.
+                producer.publish(cursors);
+                cursors.items.0.notify();
+                loop {
+                    let look = || Ok::<_, Infallible>(producer.claim_record(cursors, len).expect("right"));
+                    if let Ok(Some(skip)) = cursors.space.0.wait_unless(look, || SLICE) {
+                        break skip;
+                    }
+                }
+            }
+        };
+        let payload = producer.position().wrapping_add(skip + record::HEADER);
+        for index in 0..len {
+            // SAFETY: inside the claimed record, which is this side's alone.
+            unsafe { slots.at(payload.wrapping_add(index), 1).write(byte(number, index)) };
+        }
+        producer.write_record(&slots, skip, len);
+        if number % 3 != 0 {
+            producer.publish(cursors);
+            cursors.items.0.notify();
+        }
+        if number % 50 == 1 {
+            // Everything is published: a successor goes on from here.
+            producer = attach();
+        }
+    }
+    producer.publish(cursors);
+    cursors.stream.0.close();
+    cursors.items.0.wake_all();
+}
+
+/// Receives all messages up to the end of the stream, releasing several at a time. Returns how many.
+fn consume(ring: &Ring) -> u64 {
+    use algo::stream::Drained;
+    let (cursors, slots) = (&ring.cursors, ring.slots());
+    let largest = record::largest(CAPACITY);
+    let attach = || Consumer::attach(cursors, CAPACITY, record::HEADER).expect("positions are right");
+    let mut consumer = attach();
+    let mut number = 0;
+    loop {
+        let mut next = || Ok::<_, Infallible>(consumer.next_record(cursors, &slots, largest).expect("right"));
+        let found = match next() {
+            Ok(Some(place)) => place,
+            _ => match cursors.stream.0.drained(&mut next) {
+                Ok(Drained::Found(place)) => place,
+                Ok(Drained::Ended) => return number,
+                _ => {
+                    consumer.release(cursors);
+                    cursors.space.0.notify();
+                    let look = || {
+                        Ok::<_, Infallible>(consumer.next_record(cursors, &slots, largest).expect("right"))
+                    };
+                    let _ = cursors.items.0.wait_unless(look, || SLICE);
+                    continue;
+                }
+            },
+        };
+        let (payload, len) = found;
+        assert_eq!(len, length(number));
+        for index in 0..len {
+            // SAFETY: inside a published record, which the other side leaves alone until it is released.
+            let got = unsafe { slots.at(payload.wrapping_add(index), 1).read() };
+            assert_eq!(got, byte(number, index), "byte {index} of message {number}");
+        }
+        consumer.pass_record(len);
+        number += 1;
+        if number % 4 != 0 {
+            consumer.release(cursors);
+            cursors.space.0.notify();
+        }
+        if number % 37 == 1 {
+            consumer = attach();
+        }
+    }
+}
+
+#[test]
+fn a_stream_between_threads_is_whole_and_free_of_races() {
+    for _ in 0..if cfg!(miri) { 2 } else { 3 } {
+        let ring = Ring::new();
+        let received = std::thread::scope(|scope| {
+            let consumer = scope.spawn(|| consume(&ring));
+            scope.spawn(|| produce(&ring, 0..MESSAGES));
+            consumer.join().expect("the consumer")
+        });
+        assert_eq!(received, MESSAGES);
+        println!("heap: {received} messages");
+    }
+}
