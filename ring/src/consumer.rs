@@ -27,7 +27,9 @@ pub struct Consumer {
 }
 
 /// Bytes that travel between processors at a time.
-const LINE: usize = 64;
+const LINE: u64 = 64;
+/// How many bytes ahead of the message being read lines are asked for.
+const AHEAD: u64 = 512;
 
 /// A message in the ring: its payload's position, and its length.
 type Place = (u64, u64);
@@ -254,9 +256,9 @@ impl Consumer {
         core.wait_for("message", until, || {
             let place = look(core, cursor, *largest)?;
             if place.is_none() {
-                let next = core.region.slots().at(cursor.position(), 1);
-                sync::touch(next);
-                sync::touch(next.wrapping_add(LINE));
+                let slots = core.region.slots();
+                sync::touch(slots.at(cursor.position(), 1));
+                sync::touch(slots.at(cursor.position().wrapping_add(LINE), 1));
             }
             Ok(place)
         })
@@ -277,7 +279,20 @@ impl Consumer {
             // Below that mark it stays: it says what an earlier holder was handed, should this one die, too.
             self.core.counters().handed.set(end);
         }
+        self.ask_ahead(position, record::span(len));
         self.core.region.slots().at(position, 1)
+    }
+
+    /// In a stream, asks for the lines of the messages after the next few: where a record begins is known only
+    /// from the one before, so the processor cannot ask for them itself.
+    #[inline(always)]
+    fn ask_ahead(&self, position: u64, span: u64) {
+        let into_line = position & (LINE - 1);
+        if into_line < span && self.cursor.known() > AHEAD + 2 * LINE {
+            let slots = self.core.region.slots();
+            sync::touch(slots.at(position.wrapping_add(AHEAD), 1));
+            sync::touch(slots.at(position.wrapping_add(AHEAD + LINE), 1));
+        }
     }
 
     /// Whether the message at the read position had been handed to a consumer that died.

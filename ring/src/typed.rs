@@ -390,7 +390,13 @@ impl<T: Pod> TypedConsumer<T> {
     /// Copies elements from the read position on, which are published and lie in one piece.
     #[inline(always)]
     fn read_run(&mut self, into: &mut [T]) {
-        let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
+        let slots = self.core.region.slots();
+        let ahead = into.len() as u64 + AHEAD / (size_of::<T>() as u64).max(1);
+        if self.cursor.known() > ahead {
+            // In a stream, the lines of elements that are read some time later.
+            sync::touch(slots.at(self.cursor.position().wrapping_add(ahead), size_of::<T>()));
+        }
+        let place = slots.at(self.cursor.position(), size_of::<T>()).cast::<T>();
         // SAFETY: inside the data area and aligned, as in `put_run`; every bit pattern is a valid `T` (it is
         // plain old data), so what a hostile peer writes meanwhile is merely wrong.
         unsafe { copy::elements_out_of_ring(place, into.as_mut_ptr(), into.len()) };
@@ -422,6 +428,9 @@ fn look(core: &Participant, cursor: &mut spsc::Consumer) -> Result<Option<u64>> 
         None => core.drained(available),
     }
 }
+
+/// How many bytes ahead of the elements being read lines are asked for.
+const AHEAD: u64 = 512;
 
 /// Elements from `position` to where the data area ends.
 fn to_end(position: u64, capacity: u64) -> usize {

@@ -49,6 +49,8 @@ use algo::spsc::{Consumer, Producer};
 
 const CAPACITY: u64 = 256;
 const MESSAGES: u64 = if cfg!(miri) { 200 } else { 100_000 };
+/// Waits in a row, before the other side must have failed.
+const WAITS: u32 = 500;
 const SLICE: Duration = Duration::from_millis(20);
 
 /// A ring of bytes on the heap.
@@ -97,7 +99,9 @@ fn produce(ring: &Ring, numbers: std::ops::Range<u64>) {
                 // Only what is published can make room.
                 producer.publish(cursors);
                 cursors.items.0.notify();
+                let mut waits = 0..WAITS;
                 loop {
+                    waits.next().expect("the consumer goes on");
                     let look = || Ok::<_, Infallible>(producer.claim_record(cursors, len).expect("right"));
                     if let Ok(Some(skip)) = cursors.space.0.wait_unless(look, || SLICE) {
                         break skip;
@@ -111,7 +115,7 @@ fn produce(ring: &Ring, numbers: std::ops::Range<u64>) {
             unsafe { slots.at(payload.wrapping_add(index), 1).write(byte(number, index)) };
         }
         producer.write_record(&slots, skip, len);
-        if number % 3 != 0 {
+        if number % 3 != 0 || number % 50 == 1 {
             producer.publish(cursors);
             cursors.items.0.notify();
         }
@@ -132,7 +136,7 @@ fn consume(ring: &Ring) -> u64 {
     let largest = record::largest(CAPACITY);
     let attach = || Consumer::attach(cursors, CAPACITY, record::HEADER).expect("positions are right");
     let mut consumer = attach();
-    let mut number = 0;
+    let (mut number, mut waits) = (0, 0);
     loop {
         let mut next = || Ok::<_, Infallible>(consumer.next_record(cursors, &slots, largest).expect("right"));
         let found = match next() {
@@ -141,6 +145,8 @@ fn consume(ring: &Ring) -> u64 {
                 Ok(Drained::Found(place)) => place,
                 Ok(Drained::Ended) => return number,
                 _ => {
+                    waits += 1;
+                    assert!(waits < WAITS, "the producer goes on");
                     consumer.release(cursors);
                     cursors.space.0.notify();
                     let look = || {
@@ -159,8 +165,8 @@ fn consume(ring: &Ring) -> u64 {
             assert_eq!(got, byte(number, index), "byte {index} of message {number}");
         }
         consumer.pass_record(len);
-        number += 1;
-        if number % 4 != 0 {
+        (number, waits) = (number + 1, 0);
+        if number % 4 != 0 || number % 37 == 1 {
             consumer.release(cursors);
             cursors.space.0.notify();
         }

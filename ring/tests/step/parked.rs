@@ -78,7 +78,7 @@ impl Peer {
             Kind::Bytes => {
                 let mut rx = options.consumer().expect("a consumer");
                 let mut next = || {
-                    let message = rx.recv_timeout(SOON)?;
+                    let message = rx.recv_timeout(LONG)?;
                     Ok(Got { number: number_of(&message), marked: message.redelivered() })
                 };
                 while receives(board, next()) {}
@@ -87,7 +87,7 @@ impl Peer {
             Kind::Typed => {
                 let mut rx = options.typed::<Element>().consumer().expect("a consumer");
                 let mut next = || {
-                    let element = rx.recv_timeout(SOON)?;
+                    let element = rx.recv_timeout(LONG)?;
                     Ok(Got { number: number_of_element(&element), marked: false })
                 };
                 while receives(board, next()) {}
@@ -101,11 +101,11 @@ impl Peer {
         let (sent, rescues) = match kind {
             Kind::Bytes => {
                 let mut tx = options.producer().expect("a producer");
-                (tx.send_timeout(&bytes_of(PARKED), SOON), tx.stats().slice_rescues)
+                (tx.send_timeout(&bytes_of(PARKED), LONG), tx.stats().slice_rescues)
             }
             Kind::Typed => {
                 let mut tx = options.typed::<Element>().producer().expect("a producer");
-                (tx.send_timeout(&element_of(PARKED), SOON), tx.stats().slice_rescues)
+                (tx.send_timeout(&element_of(PARKED), LONG), tx.stats().slice_rescues)
             }
         };
         board.note_rescues(rescues);
