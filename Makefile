@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint loom loom-deep mutants storm soak fuzz bench containers image
+.PHONY: help demo test lint loom loom-deep mutants step storm soak fuzz bench containers image
 
 SCRIPTS := .ci/run $(wildcard containers/*.sh containers/tests/*.sh fuzz/*.sh)
 IMAGE ?= podring
@@ -33,6 +33,9 @@ loom-deep: ## the same with three preemptions: hours
 
 mutants: ## weaken the algorithms one line at a time: some model must notice each
 	cargo run -p podring-loom-tests --locked --bin mutants
+
+step: ## kill a participant behind every machine instruction of every operation
+	STEP=all cargo test --release --locked -p podring --features bytemuck --test step
 
 storm: ## a minute of killing, stopping and restarting both sides of verified streams
 	STORM_SECONDS=$${STORM_SECONDS:-60} cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture

@@ -51,6 +51,8 @@ impl Participant {
     pub(crate) fn attach(options: &Options, shape: &Shape, role: Role) -> Result<Self> {
         let at = Location::new(&options.name, &options.dir)?;
         check_mode(&at, options.mode)?;
+        // Before a seat is taken, so that nobody sees it taken and not described for long.
+        let facts = Facts::mine();
         let start = Instant::now();
         let mut seat_wanted_since = None;
         loop {
@@ -76,7 +78,7 @@ impl Participant {
                         let current = object::is_current(region.file(), &at.path())
                             .map_err(|error| at.os("looking whether it was replaced", error))?;
                         if current {
-                            region.seat(role as usize).occupy(role, &Facts::mine());
+                            region.seat(role as usize).occupy(role, &facts);
                             return Ok(Self::seated(options, at, region, role));
                         }
                         // Removed between opening and sitting down: go on with what is there now.
