@@ -3,10 +3,14 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint loom loom-deep mutants step storm soak fuzz bench containers image
+.PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan fuzz-smoke bench containers image
 
 SCRIPTS := .ci/run $(wildcard containers/*.sh containers/tests/*.sh fuzz/*.sh)
 IMAGE ?= podring
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+SANITIZED = CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/$(1) \
+  RUSTFLAGS="-Zsanitizer=$(2) -Cunsafe-allow-abi-mismatch=sanitizer" \
+  cargo +nightly test -p podring --all-features --locked --target $(HOST) --test $(3) -- --nocapture --test-threads 1
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
@@ -43,8 +47,20 @@ storm: ## a minute of killing, stopping and restarting both sides of verified st
 soak: ## the same for eight hours
 	STORM_SECONDS=28800 cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture
 
-fuzz: ## fuzz the segment's bytes and scripts of operations; needs a nightly compiler
-	bash fuzz/run.sh
+hostile: ## a peer that scribbles over live rings, squats seats, cuts files
+	HOSTILE_SECONDS=$${HOSTILE_SECONDS:-30} cargo test -p podring --all-features --locked --test hostile -- --nocapture --test-threads 1
+
+hostile-asan: ## the same under AddressSanitizer; needs a nightly compiler
+	@if cargo +nightly --version >/dev/null 2>&1; then ASAN_OPTIONS=handle_sigbus=0 $(call SANITIZED,asan,address,hostile); \
+	else echo "hostile-asan: skipped: no nightly compiler"; fi
+
+tsan: ## the algorithms over heap memory under ThreadSanitizer; needs a nightly compiler
+	@if cargo +nightly --version >/dev/null 2>&1; then \
+	  TSAN_OPTIONS=suppressions=$(CURDIR)/ring/tests/heap.suppressions $(call SANITIZED,tsan,thread,heap); \
+	else echo "tsan: skipped: no nightly compiler"; fi
+
+fuzz-smoke: ## fuzz the segment's bytes and scripts of operations; needs a nightly compiler
+	bash fuzz/run.sh 8000
 
 bench: ## micro-benchmarks, then throughput and round trips between processes
 	cargo bench -p podring-bench --locked

@@ -111,10 +111,10 @@ impl Round<'_> {
     }
 
     fn start(&mut self, which: Which) {
-        let scratch = self.scratch;
+        let (scratch, may_be_told) = (self.scratch, self.may_be_told);
         let (side, other) = self.side(which);
         if !side.is_there() {
-            side.start(scratch, other);
+            side.start(scratch, may_be_told && !other.is_seated(scratch));
         }
     }
 
@@ -205,6 +205,11 @@ impl Round<'_> {
         }
     }
 
+    fn is_seated(&mut self, which: Which) -> bool {
+        let scratch = self.scratch;
+        self.side(which).0.is_seated(scratch)
+    }
+
     /// A stopped side keeps its seat, whoever else wants it.
     fn usurp(&mut self, which: Which) {
         let (seat, command) = match which {
@@ -214,7 +219,7 @@ impl Round<'_> {
         // Stopped before it took its seat, it has none to keep.
         let mut looks = 0;
         self.stop(which);
-        while !self.is_seated(seat) {
+        while !self.is_seated(which) {
             self.go_on(which);
             looks += 1;
             assert!(looks < LOOKS, "the {seat} does not take its seat");
@@ -226,12 +231,6 @@ impl Round<'_> {
         outcome.expect(3).says(&["already has a", seat]);
         self.go_on(which);
         self.tally.usurpers += 1;
-    }
-
-    fn is_seated(&self, role: &str) -> bool {
-        let info = self.scratch.info("r");
-        let seats = info["seats"].as_array().expect("a list");
-        seats.iter().any(|seat| seat["role"] == role && seat["live"] == true)
     }
 
     /// Nobody is wedged: after whatever has happened, messages pass.

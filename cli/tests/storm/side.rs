@@ -23,10 +23,21 @@ impl Side {
         Self { command, running: None, other_died: false, asked_to_end: false, told: 0 }
     }
 
-    /// Starts a process. The other side may be dead at this moment.
-    pub(crate) fn start(&mut self, scratch: &Scratch, other: &Self) {
-        self.other_died = other.running.is_none();
+    /// Starts a process. The seat of the other side may be a dead one's at this moment.
+    pub(crate) fn start(&mut self, scratch: &Scratch, other_may_be_dead: bool) {
+        self.other_died = other_may_be_dead;
         self.running = Some(scratch.start(&self.command));
+    }
+
+    /// Whether the present process has taken its seat: from then on nobody hears of its predecessor's death.
+    pub(crate) fn is_seated(&self, scratch: &Scratch) -> bool {
+        let Some(process) = &self.running else { return false };
+        let outcome = scratch.run("info r --json");
+        // Before the first of them, there is no ring.
+        outcome.status == 0
+            && outcome.json()["seats"].as_array().is_some_and(|seats| {
+                seats.iter().any(|seat| seat["live"] == true && seat["pid"] == process.pid())
+            })
     }
 
     pub(crate) fn is_there(&self) -> bool {
