@@ -67,8 +67,13 @@ impl Peer {
             if self.is_consumer() { self.consume(dir, board, kind) } else { self.produce(dir, board, kind) }
         });
         let window = Window::open(&dir.join(RING)).expect("the ring's file");
-        eventually("the peer sleeps", || window.somebody_waits(self.is_consumer()) && sleeps(&child));
+        eventually("the peer sleeps", || self.is_asleep(&child, &window));
         child
+    }
+
+    /// Whether it has announced itself and sleeps in the kernel.
+    pub(crate) fn is_asleep(self, child: &Forked, window: &Window) -> bool {
+        window.somebody_waits(self.is_consumer()) && sleeps(child)
     }
 
     fn consume(self, dir: &Path, board: &Board, kind: Kind) {

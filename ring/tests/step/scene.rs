@@ -245,7 +245,7 @@ impl<'a> Stage<'a> {
         }
         let mut sleeper = self.sleeper.take().ok_or("nobody sleeps")?;
         if peer.is_consumer() {
-            self.wake_consumer(course, peer, &found, verdict)?;
+            self.wake_consumer(course, peer, &sleeper, &found, verdict)?;
         } else {
             self.wake_producer(course, peer, &found, verdict)?;
         }
@@ -271,6 +271,7 @@ impl<'a> Stage<'a> {
         &self,
         course: &Course,
         peer: Peer,
+        sleeper: &Forked,
         found: &Found,
         verdict: &mut Verdict,
     ) -> Result<(), String> {
@@ -304,6 +305,11 @@ impl<'a> Stage<'a> {
         let mut tx = Sender::attach(self.dir, kind).map_err(|error| format!("no successor: {error}"))?;
         if !comes(|| all_logged(expected.len())) {
             return Err(format!("the successor did not wake the sleeper for {expected:?}"));
+        }
+        // Asleep again: now it is the successor's message that must wake it.
+        let asleep = || self.window.as_ref().is_some_and(|window| peer.is_asleep(sleeper, window));
+        if !comes(asleep) {
+            return Err("the sleeper does not go back to sleep".into());
         }
         expected.extend(send_on(&mut tx).map_err(|error| format!("the successor cannot send: {error}"))?);
         if !comes(|| all_logged(expected.len())) {
