@@ -88,7 +88,7 @@ extern "C" fn interrupt(_: nix::libc::c_int) {
 }
 
 /// Waits for the worker. A worker that hangs is a failure, too.
-fn outcome(mut worker: trace::Forked, limit: Duration) -> bool {
+fn outcome(worker: trace::Forked, limit: Duration) -> bool {
     let start = Instant::now();
     for end in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the handler only stores to an atomic.

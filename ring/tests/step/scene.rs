@@ -243,7 +243,7 @@ impl<'a> Stage<'a> {
         if before.deaths != 0 {
             verdict.wrong.push("a living peer was taken for dead".into());
         }
-        let mut sleeper = self.sleeper.take().ok_or("nobody sleeps")?;
+        let sleeper = self.sleeper.take().ok_or("nobody sleeps")?;
         if peer.is_consumer() {
             self.wake_consumer(course, peer, &sleeper, &found, verdict)?;
         } else {

@@ -1,5 +1,6 @@
 //! A child that is run one instruction at a time, and killed between two of them.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use nix::errno::Errno;
@@ -25,14 +26,15 @@ pub(crate) enum Stop {
 /// A forked child; killed when dropped.
 pub(crate) struct Forked {
     pid: Pid,
-    gone: bool,
+    /// Whether it was reaped: from then on the number may be another process's.
+    gone: Cell<bool>,
 }
 
 /// Runs `body` in a child. It must not return to the caller's code, whatever happens in it.
 pub(crate) fn forked(body: impl FnOnce()) -> Forked {
     // SAFETY: this process has a single thread, so the child may do anything.
     match unsafe { fork() }.expect("another process") {
-        ForkResult::Parent { child } => Forked { pid: child, gone: false },
+        ForkResult::Parent { child } => Forked { pid: child, gone: Cell::new(false) },
         ForkResult::Child => {
             nix::sys::prctl::set_pdeathsig(Signal::SIGKILL).expect("a child dies with its parent");
             let well = catch_unwind(AssertUnwindSafe(body)).is_ok();
@@ -54,23 +56,23 @@ impl Forked {
     }
 
     /// SIGKILL. Returns when the process is gone, and with it its mappings and locks.
-    pub(crate) fn kill(mut self) {
+    pub(crate) fn kill(self) {
         self.end();
     }
 
     /// Whether it has ended. Reaps it.
-    pub(crate) fn has_ended(&mut self) -> Option<bool> {
+    pub(crate) fn has_ended(&self) -> Option<bool> {
         match waitpid(self.pid, Some(WaitPidFlag::WNOHANG)).expect("a child of ours") {
             WaitStatus::StillAlive => None,
             status => {
-                self.gone = true;
+                self.gone.set(true);
                 Some(matches!(status, WaitStatus::Exited(_, 0)))
             }
         }
     }
 
-    fn end(&mut self) {
-        if self.gone {
+    fn end(&self) {
+        if self.gone.get() {
             return;
         }
         let _ = kill(self.pid, Signal::SIGKILL);
@@ -81,7 +83,7 @@ impl Forked {
                 Err(_) => break,
             }
         }
-        self.gone = true;
+        self.gone.set(true);
     }
 }
 
@@ -121,7 +123,11 @@ impl Traced {
             return match waitpid(self.0.pid, None) {
                 Ok(WaitStatus::Stopped(_, Signal::SIGTRAP)) => Stop::Done,
                 Ok(WaitStatus::Stopped(_, Signal::SIGSTOP)) => Stop::Marked,
-                Ok(other) => Stop::Lost(format!("{other:?}")),
+                Ok(other) => {
+                    let reaped = matches!(other, WaitStatus::Exited(..) | WaitStatus::Signaled(..));
+                    self.0.gone.set(reaped);
+                    Stop::Lost(format!("{other:?}"))
+                }
                 Err(Errno::EINTR) => continue,
                 Err(error) => Stop::Lost(format!("waitpid: {error}")),
             };
