@@ -43,12 +43,12 @@ pub(crate) fn options(dir: &Path, name: &str, args: &RingArgs) -> Options {
 
 /// Opens `name` and takes the producer's seat.
 pub(crate) fn producer(dir: &Path, name: &str, args: &RingArgs) -> Result<Producer, Ended> {
-    open(dir, name, args, Options::producer)
+    open(dir, name, args, |options| options.producer())
 }
 
 /// Opens `name` and takes the consumer's seat.
 pub(crate) fn consumer(dir: &Path, name: &str, args: &RingArgs) -> Result<Consumer, Ended> {
-    open(dir, name, args, Options::consumer)
+    open(dir, name, args, |options| options.consumer())
 }
 
 /// Waits for a ring that the other side is to create in slices, so that Ctrl-C is heard in between.

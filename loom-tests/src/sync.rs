@@ -57,6 +57,46 @@ impl AtomicU64 {
     }
 }
 
+impl AtomicU64 {
+    pub(crate) fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        self.exchange("fetch_or", |word| word.fetch_or(bits, order))
+    }
+
+    pub(crate) fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.exchange("fetch_and", |word| word.fetch_and(bits, order))
+    }
+
+    pub(crate) fn fetch_add(&self, more: u64, order: Ordering) -> u64 {
+        self.exchange("fetch_add", |word| word.fetch_add(more, order))
+    }
+
+    pub(crate) fn compare_exchange(
+        &self,
+        current: u64,
+        new: u64,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<u64, u64> {
+        self.exchange("compare_exchange", |word| word.compare_exchange(current, new, success, failure))
+    }
+
+    /// A read-modify-write, which in the data area only a slot's word is.
+    fn exchange<R: std::fmt::Debug>(
+        &self,
+        what: &str,
+        change: impl FnOnce(&loom::sync::atomic::AtomicU64) -> R,
+    ) -> R {
+        let Kind::Word(index) = self.0 else { unreachable!("payload and headers are not exchanged") };
+        world::step();
+        let word = world::word(index as usize);
+        let outcome = change(&word.value);
+        world::trace(|| format!("{what} of word {index}: {outcome:?}"));
+        word.looked();
+        word.changed();
+        outcome
+    }
+}
+
 /// A wait word or a flag.
 #[derive(Debug)]
 pub(crate) struct AtomicU32(u32);
@@ -185,10 +225,15 @@ pub(crate) mod futex {
     }
 
     pub(crate) fn wake_all(word: &AtomicU32) {
+        wake(word, u32::MAX);
+    }
+
+    pub(crate) fn wake(word: &AtomicU32, many: u32) -> u32 {
         world::step();
         let index = word.0 as usize;
         world::word(index).queue.store(0, Relaxed);
-        world::trace(|| format!("wakes all on word {index}"));
-        world::wake_all(index);
+        let woken = world::wake(index, many);
+        world::trace(|| format!("wakes {woken} of at most {many} on word {index}"));
+        woken
     }
 }

@@ -234,13 +234,18 @@ pub(crate) fn dequeue() {
     with(|world| world.threads[me].queued_on = None);
 }
 
-/// Takes everybody off a word's queue. It orders nothing: a wake-up is no message.
-pub(crate) fn wake_all(word: usize) {
+/// Takes up to `many` off a word's queue, and says how many. It orders nothing: a wake-up is no message.
+pub(crate) fn wake(word: usize, many: u32) -> u32 {
     with(|world| {
+        let mut woken = 0;
         for thread in world.threads.iter_mut().filter(|thread| thread.queued_on == Some(word)) {
-            thread.queued_on = None;
+            if woken < many {
+                thread.queued_on = None;
+                woken += 1;
+            }
         }
-    });
+        woken
+    })
 }
 
 /// Sleeps until somebody takes the calling thread off its queue.

@@ -381,7 +381,7 @@ impl Consumer {
     ///
     /// [`Error::Os`], [`Error::Forked`].
     pub fn peers(&self) -> Result<Vec<Peer>> {
-        Ok(self.core.peer()?.into_iter().collect())
+        self.core.peers()
     }
 
     /// Waits until a producer is attached.

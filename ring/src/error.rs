@@ -166,6 +166,13 @@ pub enum Error {
         /// Who holds it, as far as it has said.
         holder: Box<Peer>,
     },
+    /// Every seat of the ring is taken by somebody alive.
+    SeatsTaken {
+        /// The ring's name.
+        ring: Arc<str>,
+        /// How many seats it has.
+        seats: usize,
+    },
     /// The message is larger than the ring takes.
     TooLarge {
         /// The ring's name.
@@ -250,6 +257,7 @@ impl Error {
             Self::Corrupt { .. } => "Corrupt",
             Self::Mismatch { .. } => "Mismatch",
             Self::RoleTaken { .. } => "RoleTaken",
+            Self::SeatsTaken { .. } => "SeatsTaken",
             Self::TooLarge { .. } => "TooLarge",
             Self::BufferTooSmall { .. } => "BufferTooSmall",
             Self::Timeout { .. } => "Timeout",
@@ -262,7 +270,7 @@ impl Error {
     }
 
     #[cold]
-    pub(crate) fn corrupt(ring: &Arc<str>, found: crate::algo::spsc::Corrupt) -> Self {
+    pub(crate) fn corrupt(ring: &Arc<str>, found: crate::algo::corrupt::Corrupt) -> Self {
         Self::Corrupt { ring: ring.clone(), field: found.field, value: found.value, expected: found.expected }
     }
 }
@@ -414,10 +422,16 @@ impl fmt::Display for Error {
                 "ring '{ring}' already has a {role}: {holder}; a ring has one {role} at a time, and the seat \
                  becomes free when that process ends"
             ),
+            Self::SeatsTaken { ring, seats } => write!(
+                f,
+                "ring '{ring}' has {seats} seats, and a living participant in each; `podring info {ring}` shows who they \
+                 are; a seat becomes free when its participant goes: use fewer, or a second ring"
+            ),
             Self::TooLarge { ring, len, largest } => write!(
                 f,
                 "ring '{ring}': a message of {len} bytes is larger than the {largest} this ring takes; split it, \
-                 or create the ring with a larger capacity (twice the largest message and 16 bytes)"
+                 or create the ring with a larger capacity (twice the largest message and 16 bytes), or, if it has \
+                 slots for many participants, with a larger largest message"
             ),
             Self::BufferTooSmall { ring, buffer, len } => write!(
                 f,

@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use crate::peer::Role;
 pub use crate::shm::header::{Element, Kind};
-use crate::shm::header::{LAYOUT, SEATS, SeatState, from_ns};
+use crate::shm::header::{LAYOUT, SeatState, from_ns};
 use crate::shm::object::{self, Access, Location};
 use crate::shm::region::Region;
 use crate::shm::seats;
@@ -206,22 +206,22 @@ pub fn report(dir: &Path, name: &str) -> Result<Report> {
     let identity = region.identity();
     let cursors = region.cursors();
     // The head first: the tail read afterwards is never behind it.
-    let read = crate::algo::position(&cursors.head.0);
-    let written = crate::algo::position(&cursors.tail.0);
+    let position = if identity.kind.is_mpmc() { crate::algo::mpmc::ticket } else { crate::algo::position };
+    let read = position(&cursors.head.0);
+    let written = position(&cursors.tail.0);
     let mut seen = Vec::new();
     let mut last_activity = identity.created_ns;
-    for index in 0..SEATS {
+    for index in 0..identity.kind.seats() {
         let seat = region.seat(index);
         let live = seats::is_held(region.file(), index).map_err(|error| at.os("looking at a seat", error))?;
         if seat.state() == SeatState::Never && !live {
             continue;
         }
-        let role = if index == 0 { Role::Producer } else { Role::Consumer };
-        let peer = seat.peer(index, role);
+        let peer = seat.peer(index);
         last_activity = last_activity.max(seat.counters.active_ns.get());
         seen.push(Seat {
             index: index as u8,
-            role,
+            role: peer.role,
             live,
             left: seat.state() == SeatState::Left,
             pid: peer.pid,
@@ -240,7 +240,7 @@ pub fn report(dir: &Path, name: &str) -> Result<Report> {
         layout: LAYOUT,
         capacity: identity.data_len(),
         largest_message: identity.largest,
-        element: (identity.kind == Kind::Typed).then(|| identity.element.clone()),
+        element: identity.kind.is_typed().then(|| identity.element.clone()),
         bytes: identity.total_len(),
         used: written.wrapping_sub(read).min(identity.capacity) * identity.stride,
         written: written.wrapping_mul(identity.stride),

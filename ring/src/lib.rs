@@ -40,6 +40,7 @@ mod error;
 mod fork;
 mod guard;
 pub mod inspect;
+pub mod mpmc;
 mod options;
 mod participant;
 mod peer;
@@ -56,7 +57,7 @@ mod waiting;
 pub use consumer::Consumer;
 pub use error::{Error, Result};
 pub use guard::{Batch, Claim, Drain, Message};
-pub use options::{Create, Options, PeerLoss, Wait};
+pub use options::{ConsumerDeath, Create, Mpmc, Options, PeerLoss, Spsc, Wait};
 pub use peer::{Peer, Role};
 pub use producer::Producer;
 pub use shm::object::DEFAULT_DIR;
@@ -68,5 +69,12 @@ pub use typed::{TypedConsumer, TypedOptions, TypedProducer};
 ///
 /// The name is 1 to 255 letters, digits, `.`, `_` or `-`; a leading slash, as `shm_open` has it, is accepted.
 pub fn spsc(name: impl Into<String>) -> Options {
+    Options::new(name.into())
+}
+
+/// A ring with up to 64 producers and consumers, each message going to one of them, in slots of a size.
+///
+/// The name is as for [`spsc`]. See [`mpmc`](mod@mpmc) for how it works.
+pub fn mpmc(name: impl Into<String>) -> Options<Mpmc> {
     Options::new(name.into())
 }

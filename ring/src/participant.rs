@@ -1,14 +1,16 @@
 //! What producers and consumers of every kind have in common: finding the ring, taking a seat, leaving it.
 
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::algo::corrupt::Corrupt;
 use crate::algo::cursors::Cursors;
 use crate::algo::signal::Signal;
-use crate::algo::spsc;
 use crate::algo::stream::Drained;
-use crate::options::{Create, Options, PeerLoss, Wait};
+use crate::mpmc::dead;
+use crate::options::{Create, PeerLoss, Settings, Wait};
 use crate::peer::{Peer, Role};
 use crate::shape::Shape;
 use crate::shm::header::{Counters, Facts, Seat, SeatState};
@@ -40,15 +42,24 @@ pub(crate) struct Participant {
     pub(crate) ring: Arc<str>,
     pub(crate) path: PathBuf,
     pub(crate) role: Role,
+    /// The number of its seat.
+    pub(crate) number: usize,
     pub(crate) wait: Wait,
     pub(crate) spin: Spin,
     pub(crate) slice: Duration,
     pub(crate) peer_loss: PeerLoss,
+    /// When it last looked for the dead.
+    swept: Cell<Instant>,
+    /// Looks that found nothing since then.
+    idle: Cell<u32>,
 }
+
+/// Looks that find nothing between two looks at the clock.
+const IDLE_LOOKS: u32 = 1024;
 
 impl Participant {
     /// Opens or makes the ring and takes the role's seat.
-    pub(crate) fn attach(options: &Options, shape: &Shape, role: Role) -> Result<Self> {
+    pub(crate) fn attach(options: &Settings, shape: &Shape, role: Role) -> Result<Self> {
         let at = Location::new(&options.name, &options.dir)?;
         check_mode(&at, options.mode)?;
         // Before a seat is taken, so that nobody sees it taken and not described for long.
@@ -62,30 +73,25 @@ impl Participant {
                         check_owner(&at, options, &opened.file)?;
                         shape.check(&at, &identity)?;
                         let region = Region::map(&at, opened, identity, Access::Write)?;
-                        if !take_seat(&at, &region, role)? {
+                        let Some(number) = take_seat(&at, &region, role)? else {
                             let since = *seat_wanted_since.get_or_insert_with(Instant::now);
                             if since.elapsed() > SEAT_GRACE {
-                                let holder = region.seat(role as usize).peer(role as usize, role);
-                                return Err(Error::RoleTaken {
-                                    ring: at.ring,
-                                    role,
-                                    holder: Box::new(holder),
-                                });
+                                return Err(no_seat(at, &region, role));
                             }
                             std::thread::sleep(LOOK_AGAIN);
                             continue;
-                        }
+                        };
                         let current = object::is_current(region.file(), &at.path())
                             .map_err(|error| at.os("looking whether it was replaced", error))?;
                         if current {
-                            region.seat(role as usize).occupy(role, &facts);
-                            return Ok(Self::seated(options, at, region, role));
+                            region.seat(number).occupy(role, &facts);
+                            return Ok(Self::seated(options, at, region, role, number));
                         }
                         // Removed between opening and sitting down: go on with what is there now.
                     }
                     None if options.create == Create::Never => {}
                     None => match Self::create(options, &at, shape, Some(role)) {
-                        Ok(region) => return Ok(Self::seated(options, at, region, role)),
+                        Ok((region, number)) => return Ok(Self::seated(options, at, region, role, number)),
                         Err(Error::Exists { .. }) => {} // somebody was faster: open theirs
                         Err(error) => return Err(error),
                     },
@@ -100,21 +106,26 @@ impl Participant {
                 }
                 std::thread::sleep(LOOK_AGAIN);
             } else {
-                let region = Self::create(options, &at, shape, Some(role))?;
-                return Ok(Self::seated(options, at, region, role));
+                let (region, number) = Self::create(options, &at, shape, Some(role))?;
+                return Ok(Self::seated(options, at, region, role, number));
             }
         }
     }
 
     /// Makes the ring and takes no seat.
-    pub(crate) fn make(options: &Options, shape: &Shape) -> Result<()> {
+    pub(crate) fn make(options: &Settings, shape: &Shape) -> Result<()> {
         let at = Location::new(&options.name, &options.dir)?;
         check_mode(&at, options.mode)?;
         Self::create(options, &at, shape, None).map(drop)
     }
 
-    /// Makes a ring that is complete, and its creator seated, before it has a name.
-    fn create(options: &Options, at: &Location, shape: &Shape, role: Option<Role>) -> Result<Region> {
+    /// Makes a ring that is complete, and its creator seated, before it has a name. Returns the number of its seat, too.
+    fn create(
+        options: &Settings,
+        at: &Location,
+        shape: &Shape,
+        role: Option<Role>,
+    ) -> Result<(Region, usize)> {
         if at.path().symlink_metadata().is_ok() {
             return Err(Error::Exists { ring: at.ring.clone(), path: at.path() });
         }
@@ -124,9 +135,11 @@ impl Participant {
             object::prepare(at, identity.total_len(), options.mode)?;
         let region = Region::map(at, opened, identity, Access::Write)?;
         region.initialise();
+        let mut number = 0;
         if let Some(role) = role {
-            take_seat(at, &region, role)?;
-            region.seat(role as usize).occupy(role, &facts);
+            // All are free.
+            number = take_seat(at, &region, role)?.unwrap_or_default();
+            region.seat(number).occupy(role, &facts);
         }
         if options.wait != Wait::Spin {
             // In both directions: whoever comes would otherwise wait for a barrier on all processors, some
@@ -135,25 +148,30 @@ impl Participant {
             signal_of(&region, Role::Consumer).allow_waiting_first();
         }
         object::publish(at, region.file(), &mut passing)?;
-        Ok(region)
+        Ok((region, number))
     }
 
-    fn seated(options: &Options, at: Location, region: Region, role: Role) -> Self {
+    fn seated(options: &Settings, at: Location, region: Region, role: Role, number: usize) -> Self {
         let spin = match options.wait {
             Wait::Spin => Spin::full(),
             Wait::Adaptive => Spin::adaptive(),
             Wait::Park => Spin::none(),
         };
+        // Whoever is waited for may be on any processor, this one included.
+        let spin = if region.identity().kind.is_mpmc() { spin.yielding() } else { spin };
         let path = at.path();
         let participant = Self {
             region,
             ring: at.ring,
             path,
             role,
+            number,
             wait: options.wait,
             spin,
             slice: options.slice.clamp(SHORTEST_SLICE, LONGEST_SLICE),
             peer_loss: options.peer_loss,
+            swept: Cell::new(Instant::now()),
+            idle: Cell::new(0),
         };
         if options.wait != Wait::Spin {
             participant.my_signal().allow_waiting();
@@ -173,12 +191,12 @@ impl Participant {
     }
 
     pub(crate) fn seat(&self) -> &Seat {
-        self.region.seat(self.role as usize)
+        self.region.seat(self.number)
     }
 
     #[inline(always)]
     pub(crate) fn counters(&self) -> &Counters {
-        &self.region.seat(self.role as usize).counters
+        &self.region.seat(self.number).counters
     }
 
     /// Where this participant waits.
@@ -187,7 +205,7 @@ impl Participant {
     }
 
     #[cold]
-    pub(crate) fn corrupt(&self, found: spsc::Corrupt) -> Error {
+    pub(crate) fn corrupt(&self, found: Corrupt) -> Error {
         Error::corrupt(&self.ring, found)
     }
 
@@ -208,23 +226,62 @@ impl Participant {
         }
     }
 
-    pub(crate) fn is_held(&self, role: Role) -> Result<bool> {
-        seats::is_held(self.region.file(), role as usize)
+    pub(crate) fn is_held(&self, number: usize) -> Result<bool> {
+        seats::is_held(self.region.file(), number)
             .map_err(|error| self.os("looking for the other side", error))
+    }
+
+    /// The numbers of all seats but this one.
+    pub(crate) fn others(&self) -> impl Iterator<Item = usize> + use<> {
+        let mine = self.number;
+        (0..self.region.identity().kind.seats()).filter(move |&number| number != mine)
+    }
+
+    /// Puts right what dead participants left. Returns how many of them there were. In rings with one producer and one
+    /// consumer there is nothing to put right.
+    pub(crate) fn repair(&self) -> Result<usize> {
+        self.check_fork()?;
+        self.swept.set(Instant::now());
+        if !self.region.identity().kind.is_mpmc() {
+            return Ok(0);
+        }
+        dead::sweep(&self.region, self.others()).map_err(|error| self.os("looking for the dead", error))
+    }
+
+    /// The same, if a slice has passed since the last time.
+    #[cold]
+    pub(crate) fn repair_now_and_then(&self) -> Result<()> {
+        if self.swept.get().elapsed() >= self.slice { self.repair().map(drop) } else { Ok(()) }
+    }
+
+    /// A look without waiting found nothing: whoever only ever does that looks for the dead, too.
+    #[inline(always)]
+    pub(crate) fn idle(&self) -> Result<()> {
+        self.idle.set(self.idle.get().wrapping_add(1));
+        if self.idle.get() % IDLE_LOOKS == 0 { self.repair_now_and_then() } else { Ok(()) }
     }
 
     pub(crate) fn os(&self, doing: &'static str, source: std::io::Error) -> Error {
         Error::Os { ring: self.ring.clone(), doing, source }
     }
 
-    /// The other side, if it is attached and alive.
-    pub(crate) fn peer(&self) -> Result<Option<Peer>> {
+    /// Everybody else who is attached and alive.
+    pub(crate) fn peers(&self) -> Result<Vec<Peer>> {
         self.check_fork()?;
-        let role = self.role.other();
-        let seat = self.region.seat(role as usize);
-        // A lock without a description is somebody who is just sitting down.
-        let there = self.is_held(role)? && seat.state() == SeatState::Attached;
-        Ok(there.then(|| seat.peer(role as usize, role)))
+        let mut peers = Vec::new();
+        for number in self.others() {
+            let seat = self.region.seat(number);
+            // A lock without a description is somebody who is just sitting down.
+            if seat.state() == SeatState::Attached && self.is_held(number)? {
+                peers.push(seat.peer(number));
+            }
+        }
+        Ok(peers)
+    }
+
+    /// Somebody on the other side who is attached and alive.
+    pub(crate) fn peer(&self) -> Result<Option<Peer>> {
+        Ok(self.peers()?.into_iter().find(|peer| peer.role != self.role))
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -238,7 +295,7 @@ impl Drop for Participant {
             return;
         }
         self.seat().leave();
-        seats::give_back(self.region.file(), self.role as usize);
+        seats::give_back(self.region.file(), self.number);
         self.announce();
     }
 }
@@ -263,7 +320,7 @@ fn check_mode(at: &Location, mode: u32) -> Result<()> {
     })
 }
 
-fn check_owner(at: &Location, options: &Options, file: &std::fs::File) -> Result<()> {
+fn check_owner(at: &Location, options: &Settings, file: &std::fs::File) -> Result<()> {
     use std::os::unix::fs::MetadataExt;
     let Some(expected) = options.owner else { return Ok(()) };
     let found = file.metadata().map_err(|error| at.os("stat", error))?.uid();
@@ -273,10 +330,26 @@ fn check_owner(at: &Location, options: &Options, file: &std::fs::File) -> Result
     Err(Error::WrongOwner { ring: at.ring.clone(), found, expected })
 }
 
-fn take_seat(at: &Location, region: &Region, role: Role) -> Result<bool> {
-    let taken = seats::take(region.file(), role as usize).map_err(|error| at.os("taking a seat", error))?;
-    if taken {
-        region.seat(role as usize).vacate();
+/// Takes a seat for the role: its own, or if there are many participants the first that is free.
+fn take_seat(at: &Location, region: &Region, role: Role) -> Result<Option<usize>> {
+    let kind = region.identity().kind;
+    let eligible = if kind.is_mpmc() { 0..kind.seats() } else { role as usize..role as usize + 1 };
+    for number in eligible {
+        if seats::take(region.file(), number).map_err(|error| at.os("taking a seat", error))? {
+            dead::repair_if_dead(region, number);
+            region.seat(number).vacate();
+            return Ok(Some(number));
+        }
     }
-    Ok(taken)
+    Ok(None)
+}
+
+/// Why there is no seat for the role.
+fn no_seat(at: Location, region: &Region, role: Role) -> Error {
+    let kind = region.identity().kind;
+    if kind.is_mpmc() {
+        return Error::SeatsTaken { ring: at.ring, seats: kind.seats() };
+    }
+    let holder = Box::new(region.seat(role as usize).peer(role as usize));
+    Error::RoleTaken { ring: at.ring, role, holder }
 }

@@ -235,7 +235,7 @@ impl Producer {
     ///
     /// [`Error::Os`], [`Error::Forked`].
     pub fn peers(&self) -> Result<Vec<Peer>> {
-        Ok(self.core.peer()?.into_iter().collect())
+        self.core.peers()
     }
 
     /// Waits until a consumer is attached.

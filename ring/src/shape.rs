@@ -1,10 +1,11 @@
 //! What kind of ring is wanted, and whether the one that is there will do.
 
 use crate::algo::record;
-use crate::options::Options;
+use crate::algo::repair::Orphan;
+use crate::options::Settings;
 #[cfg(feature = "bytemuck")]
 use crate::shm::header::NAME_BYTES;
-use crate::shm::header::{Element, Facts, Identity, Kind, MIN_CAPACITY, now_ns};
+use crate::shm::header::{Element, Facts, Identity, Kind, MIN_CAPACITY, MIN_SLOTS, now_ns, slot_stride};
 use crate::shm::object::{self, Location};
 use crate::{Error, Result};
 
@@ -17,10 +18,18 @@ pub(crate) struct Shape {
     largest: Option<u64>,
     stride: u64,
     element: Element,
+    orphan: Option<Orphan>,
 }
 
+/// Bytes of the largest ring's data.
+const LARGEST_RING: u64 = 1 << 39;
+/// The largest message of a ring with many participants, where nothing was asked: a slot of 1 KiB.
+const DEFAULT_SLOT_MESSAGE: u64 = 1008;
+/// Slots of such a ring, where nothing was asked.
+const DEFAULT_SLOTS: u64 = 1024;
+
 impl Shape {
-    pub(crate) fn bytes(options: &Options) -> Result<Self> {
+    pub(crate) fn bytes(options: &Settings) -> Result<Self> {
         let invalid = |option, value: usize, why: String| Error::OptionInvalid {
             ring: options.name.as_str().into(),
             option,
@@ -30,18 +39,65 @@ impl Shape {
         let capacity = match options.capacity {
             None => None,
             Some(bytes) => match bytes.checked_next_power_of_two() {
-                Some(rounded) if rounded as u64 <= 1 << 39 => Some((rounded as u64).max(MIN_CAPACITY)),
+                Some(rounded) if rounded as u64 <= LARGEST_RING => Some((rounded as u64).max(MIN_CAPACITY)),
                 _ => return Err(invalid("capacity", bytes, "the largest ring has 512 GiB".into())),
             },
         };
         let default_capacity = 1 << 20;
         let largest = options.largest.map(|bytes| bytes as u64);
         let element = Element::default();
-        Ok(Self { kind: Kind::Bytes, capacity, default_capacity, largest, stride: 1, element })
+        Ok(Self { kind: Kind::Bytes, capacity, default_capacity, largest, stride: 1, element, orphan: None })
+    }
+
+    /// Slots for messages of any length up to the largest, for many participants.
+    pub(crate) fn slots(options: &Settings) -> Result<Self> {
+        let largest = options.largest.map(|bytes| bytes as u64);
+        let element = Element::default();
+        Self::of_slots(options, Kind::Mpmc, options.slots, largest, element)
+    }
+
+    fn of_slots(
+        options: &Settings,
+        kind: Kind,
+        slots: Option<usize>,
+        largest: Option<u64>,
+        element: Element,
+    ) -> Result<Self> {
+        let invalid = |option, value: String, why: &str| {
+            Err(Error::OptionInvalid { ring: options.name.as_str().into(), option, value, why: why.into() })
+        };
+        let message = largest.unwrap_or(DEFAULT_SLOT_MESSAGE);
+        let stride = match slot_stride(kind, message, &element) {
+            Some(stride) if message <= u64::from(u32::MAX) => stride,
+            _ => return invalid("largest message", message.to_string(), "a message has at most 4 GiB"),
+        };
+        let capacity = match slots.map(|slots| (slots as u64).max(MIN_SLOTS).checked_next_power_of_two()) {
+            None => None,
+            Some(Some(slots)) if slots.checked_mul(stride).is_some_and(|len| len <= LARGEST_RING) => {
+                Some(slots)
+            }
+            Some(_) => return invalid("slots", format!("{slots:?}"), "the largest ring has 512 GiB"),
+        };
+        if DEFAULT_SLOTS.checked_mul(stride).is_none_or(|len| len > LARGEST_RING) && capacity.is_none() {
+            return invalid(
+                "largest message",
+                message.to_string(),
+                "1024 slots of it are more than 512 GiB: state slots",
+            );
+        }
+        Ok(Self {
+            kind,
+            capacity,
+            default_capacity: DEFAULT_SLOTS,
+            largest,
+            stride,
+            element,
+            orphan: options.orphan,
+        })
     }
 
     #[cfg(feature = "bytemuck")]
-    pub(crate) fn typed(options: &Options, elements: Option<usize>, element: Element) -> Result<Self> {
+    fn check_element(options: &Settings, element: &Element) -> Result<()> {
         let invalid = |option, value: String, why: &str| {
             Err(Error::OptionInvalid { ring: options.name.as_str().into(), option, value, why: why.into() })
         };
@@ -59,24 +115,53 @@ impl Shape {
                 "an element has 1 byte to 4 GiB and is aligned to at most 4096",
             );
         }
+        Ok(())
+    }
+
+    #[cfg(feature = "bytemuck")]
+    pub(crate) fn typed(options: &Settings, elements: Option<usize>, element: Element) -> Result<Self> {
+        Self::check_element(options, &element)?;
         let capacity = match elements.map(|count| count.max(1).checked_next_power_of_two()) {
             None => None,
             Some(Some(count))
-                if (count as u64).checked_mul(element.size).is_some_and(|len| len <= 1 << 39) =>
+                if (count as u64).checked_mul(element.size).is_some_and(|len| len <= LARGEST_RING) =>
             {
                 Some(count as u64)
             }
-            Some(_) => return invalid("elements", format!("{elements:?}"), "the largest ring has 512 GiB"),
+            Some(_) => {
+                return Err(Error::OptionInvalid {
+                    ring: options.name.as_str().into(),
+                    option: "elements",
+                    value: format!("{elements:?}"),
+                    why: "the largest ring has 512 GiB".into(),
+                });
+            }
         };
         let (stride, largest) = (element.size, Some(element.size));
-        Ok(Self { kind: Kind::Typed, capacity, default_capacity: 4096, largest, stride, element })
+        Ok(Self {
+            kind: Kind::Typed,
+            capacity,
+            default_capacity: 4096,
+            largest,
+            stride,
+            element,
+            orphan: None,
+        })
+    }
+
+    /// Slots for elements of one type, for many participants.
+    #[cfg(feature = "bytemuck")]
+    pub(crate) fn typed_slots(options: &Settings, elements: Option<usize>, element: Element) -> Result<Self> {
+        Self::check_element(options, &element)?;
+        Self::of_slots(options, Kind::TypedMpmc, elements, Some(element.size), element)
     }
 
     pub(crate) fn identity(&self, at: &Location, facts: &Facts) -> Result<Identity> {
         let capacity = self.capacity.unwrap_or(self.default_capacity);
         let possible = match self.kind {
             Kind::Bytes => record::largest(capacity).min(u64::from(u32::MAX) - record::HEADER),
-            Kind::Typed => self.element.size,
+            Kind::Mpmc => self.largest.unwrap_or(DEFAULT_SLOT_MESSAGE),
+            Kind::Typed | Kind::TypedMpmc => self.element.size,
         };
         if let Some(largest) = self.largest.filter(|&largest| largest > possible) {
             return Err(Error::OptionInvalid {
@@ -92,6 +177,7 @@ impl Shape {
             stride: self.stride,
             largest: self.largest.unwrap_or(possible),
             element: self.element.clone(),
+            orphan: self.orphan.unwrap_or(Orphan::Return),
             created_ns: now_ns(),
             creator_uid: nix::unistd::geteuid().as_raw(),
             creator_pid: facts.pid,
@@ -118,6 +204,13 @@ impl Shape {
         }
         if let Some(largest) = self.largest.filter(|&largest| largest != found.largest) {
             return mismatch("largest message", found.largest.to_string(), largest.to_string());
+        }
+        if let Some(orphan) = self.orphan.filter(|&orphan| orphan != found.orphan) {
+            let describe = |orphan| match orphan {
+                Orphan::Return => "redelivery when a consumer dies",
+                Orphan::Drop => "no redelivery when a consumer dies",
+            };
+            return mismatch("delivery", describe(found.orphan).to_owned(), describe(orphan).to_owned());
         }
         Ok(())
     }

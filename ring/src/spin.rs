@@ -18,6 +18,10 @@ const LOOK_NS: u32 = 4;
 const LONG_PAUSE_NS: u32 = 25;
 /// Looks without a pause where a pause is long; an answer usually comes within them.
 const BARE_LOOKS: u32 = 1024;
+/// Looks before the processor is offered to others.
+const LOOKS_BEFORE_YIELDING: u32 = 32;
+/// About what offering it costs if nobody wants it.
+const YIELD_NS: u32 = 300;
 /// The longest time between two looks for space, in breaths, as a power of two.
 const LONGEST_GAP: u32 = 6;
 
@@ -45,13 +49,15 @@ pub(crate) struct Spin {
     breathed: Cell<bool>,
     /// Waits for messages so far.
     waits: Cell<u32>,
+    /// Whether to let others run after a few looks.
+    yields: bool,
 }
 
 impl Spin {
     /// No polling: sleep at once.
     pub(crate) fn none() -> Self {
         let (dense, breathed) = (Cell::new(false), Cell::new(false));
-        Self { budget_ns: 0, pause_ns: pause_ns(), dense, breathed, waits: Cell::new(0) }
+        Self { budget_ns: 0, pause_ns: pause_ns(), dense, breathed, waits: Cell::new(0), yields: false }
     }
 
     /// Polling up to the price of a sleep; none under a quota of less than two processors, which polling
@@ -63,6 +69,11 @@ impl Spin {
     /// Polling up to the price of a sleep.
     pub(crate) fn full() -> Self {
         Self { budget_ns: WORTH_NS, ..Self::none() }
+    }
+
+    /// Letting others run after a few looks: whoever is waited for may want this processor.
+    pub(crate) fn yielding(self) -> Self {
+        Self { yields: true, ..self }
     }
 
     /// Whether there is any polling.
@@ -79,7 +90,7 @@ impl Spin {
     ) -> Result<Option<T>, E> {
         let mut spent_ns = 0;
         let mut looks = 0;
-        if what == For::Messages {
+        if what == For::Messages && !self.yields {
             let waits = self.waits.get().wrapping_add(1);
             self.waits.set(waits);
             self.breathed.set(self.dense.get() || waits % PROBE_WAITS == 0);
@@ -97,6 +108,11 @@ impl Spin {
                 For::Messages => self.pause_ns,
             };
             looks += 1;
+            if self.yields && looks > LOOKS_BEFORE_YIELDING {
+                std::thread::yield_now();
+                spent_ns += YIELD_NS;
+                continue;
+            }
             spent_ns += self.pass(gap_ns) + LOOK_NS;
         }
         Ok(None)

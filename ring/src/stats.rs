@@ -25,6 +25,11 @@ pub struct Stats {
     pub abandoned: u64,
     /// Times the seat was taken.
     pub attaches: u64,
+    /// Messages that nobody got because the consumer in this seat died with them
+    /// ([`ConsumerDeath::Drop`](crate::ConsumerDeath::Drop)).
+    pub dropped: u64,
+    /// Times a participant in this seat died and what it left was put right (rings with many participants).
+    pub repairs: u64,
 }
 
 impl Stats {
@@ -39,6 +44,8 @@ impl Stats {
             redeliveries: counters.redeliveries.get(),
             abandoned: counters.abandoned.get(),
             attaches: counters.attaches.get(),
+            dropped: counters.dropped.get(),
+            repairs: counters.repairs.get(),
         }
     }
 }

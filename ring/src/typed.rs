@@ -9,7 +9,8 @@ use bytemuck::Pod;
 
 use crate::algo::spsc;
 use crate::copy;
-use crate::options::Options;
+use crate::mpmc;
+use crate::options::{Mpmc, Options, Spsc};
 use crate::participant::{NotSync, Participant};
 use crate::peer::{Peer, Role};
 use crate::shape::Shape;
@@ -33,15 +34,15 @@ use crate::{Error, Result};
 /// ```
 #[derive(Debug, Clone)]
 #[must_use = "options do nothing until `producer` or `consumer` is called"]
-pub struct TypedOptions<T> {
-    options: Options,
+pub struct TypedOptions<T, K = Spsc> {
+    options: Options<K>,
     elements: Option<usize>,
     type_name: String,
     element: PhantomData<fn() -> T>,
 }
 
-impl<T: Pod> TypedOptions<T> {
-    pub(crate) fn new(options: Options) -> Self {
+impl<T: Pod, K> TypedOptions<T, K> {
+    pub(crate) fn new(options: Options<K>) -> Self {
         // The path differs between two programs that share a definition by copying it; the name does not.
         let mut type_name = short_name(std::any::type_name::<T>());
         type_name.truncate(clip(&type_name, NAME_BYTES).len());
@@ -62,17 +63,56 @@ impl<T: Pod> TypedOptions<T> {
         self
     }
 
+    fn element(&self) -> Element {
+        Element { name: self.type_name.clone(), size: size_of::<T>() as u64, align: align_of::<T>() as u64 }
+    }
+}
+
+impl<T: Pod> TypedOptions<T, Mpmc> {
+    /// Opens (or makes) the ring and takes a seat as one of its producers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::producer`](Options::<Mpmc>::producer).
+    pub fn producer(self) -> Result<mpmc::TypedProducer<T>> {
+        mpmc::TypedProducer::attach(self.attach(Role::Producer)?)
+    }
+
+    /// Opens (or makes) the ring and takes a seat as one of its consumers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::producer`](Options::<Mpmc>::producer).
+    pub fn consumer(self) -> Result<mpmc::TypedConsumer<T>> {
+        mpmc::TypedConsumer::attach(self.attach(Role::Consumer)?)
+    }
+
+    /// Makes the ring without taking a seat in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Options::make`](Options::<Mpmc>::make).
+    pub fn make(self) -> Result<()> {
+        Participant::make(&self.options.settings, &self.shape()?)
+    }
+
     fn shape(&self) -> Result<Shape> {
-        let element = Element {
-            name: self.type_name.clone(),
-            size: size_of::<T>() as u64,
-            align: align_of::<T>() as u64,
-        };
-        Shape::typed(&self.options, self.elements, element)
+        let elements = self.elements.or(self.options.settings.slots);
+        Shape::typed_slots(&self.options.settings, elements, self.element())
     }
 
     fn attach(&self, role: Role) -> Result<Participant> {
-        Participant::attach(&self.options, &self.shape()?, role)
+        Participant::attach(&self.options.settings, &self.shape()?, role)
+    }
+}
+
+impl<T: Pod> TypedOptions<T> {
+    fn shape(&self) -> Result<Shape> {
+        Shape::typed(&self.options.settings, self.elements, self.element())
+    }
+
+    fn attach(&self, role: Role) -> Result<Participant> {
+        Participant::attach(&self.options.settings, &self.shape()?, role)
     }
 
     /// Opens (or makes) the ring and takes the producer's seat.
@@ -110,7 +150,7 @@ impl<T: Pod> TypedOptions<T> {
     ///
     /// As [`Options::make`].
     pub fn make(self) -> Result<()> {
-        Participant::make(&self.options, &self.shape()?)
+        Participant::make(&self.options.settings, &self.shape()?)
     }
 }
 

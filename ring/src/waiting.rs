@@ -72,6 +72,7 @@ impl Participant {
             let now = Instant::now();
             if now >= look_around {
                 look_around = now + self.slice;
+                self.repair()?;
                 if let Some(found) = attempt()? {
                     if slept {
                         // Nobody woke us for this: the waker was killed first, or it came just now.
@@ -86,6 +87,7 @@ impl Participant {
             }
             if deadline.is_some_and(|deadline| now >= deadline) {
                 // Also here, so that a loop of short time-outs learns of a loss.
+                self.repair_now_and_then()?;
                 let lost = self.lost_peer()?;
                 let late = || self.timeout(what, start.elapsed());
                 return attempt()?.ok_or_else(|| lost.unwrap_or_else(late));
@@ -98,23 +100,27 @@ impl Participant {
     fn shares_its_processor(&self) -> bool {
         self.seat().note_processor();
         let here = self.seat().processor();
-        here.is_some() && here == self.region.seat(self.role.other() as usize).processor()
+        let kind = self.region.identity().kind;
+        !kind.is_mpmc() && here.is_some() && here == self.region.seat(self.role.other() as usize).processor()
     }
 
     /// Why waiting for the other side is in vain, if it is.
     fn lost_peer(&self) -> Result<Option<Error>> {
-        let role = self.role.other();
-        let seat = self.region.seat(role as usize);
-        // Looked at before and after the lock: whoever sits down or leaves in between is not the dead one.
-        let holder = || (seat.state(), seat.counters.attaches.get());
-        let before = holder();
-        let who = seat.peer(role as usize, role);
-        if self.is_held(role)? {
-            return Ok(None);
+        let mut died = None;
+        for number in self.other_side() {
+            let seat = self.region.seat(number);
+            // Looked at before and after the lock: whoever sits down or leaves in between is not the dead one.
+            let holder = || (seat.state(), seat.counters.attaches.get());
+            let before = holder();
+            let who = seat.peer(number);
+            if self.is_held(number)? {
+                return Ok(None);
+            }
+            if matches!(before.0, SeatState::Attached | SeatState::Repaired) && holder() == before {
+                died = Some(Box::new(who));
+            }
         }
-        let died = before.0 == SeatState::Attached && holder() == before;
-        if self.peer_loss == PeerLoss::Report && died {
-            let who = Box::new(who);
+        if let Some(who) = died.filter(|_| self.peer_loss == PeerLoss::Report) {
             return Ok(Some(Error::PeerDied { ring: self.ring.clone(), who }));
         }
         // Whoever comes now opens what is under the name.
@@ -123,9 +129,17 @@ impl Participant {
         Ok((!current).then(|| Error::Replaced { ring: self.ring.clone(), path: self.path.clone() }))
     }
 
+    /// The numbers of the seats whose holders do, or may, the other thing.
+    fn other_side(&self) -> impl Iterator<Item = usize> {
+        self.others().filter(|&number| {
+            let seat = self.region.seat(number);
+            seat.state() == SeatState::Never || seat.role() != self.role
+        })
+    }
+
     #[cold]
     fn timeout(&self, what: &'static str, waited: Duration) -> Error {
-        let peer_attached = self.is_held(self.role.other()).unwrap_or(false);
+        let peer_attached = self.other_side().any(|number| self.is_held(number).unwrap_or(false));
         Error::Timeout { ring: self.ring.clone(), what, waited, peer_attached }
     }
 
@@ -138,7 +152,12 @@ impl Participant {
             // Whoever attaches wakes us.
             let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let sleep = || left().map_or(self.slice, |left| left.min(self.slice));
-            if let Some(peer) = self.my_signal().wait_unless(|| self.peer(), sleep)? {
+            let found = self.my_signal().wait_unless(|| self.peer(), sleep)?;
+            // What woke us may have been news for somebody who waits for messages or space.
+            if self.region.identity().kind.is_mpmc() {
+                self.my_signal().notify_some(1);
+            }
+            if let Some(peer) = found {
                 return Ok(peer);
             }
             if left().is_some_and(|left| left.is_zero()) {

@@ -50,17 +50,33 @@ impl Signal {
     /// After progress was stored: wakes whoever waits for it. Returns whether anybody was.
     #[inline(always)]
     pub(crate) fn notify(&self) -> bool {
+        let waiting = self.look_for_waiters();
+        if let Some(word) = waiting {
+            self.wake(word);
+        }
+        waiting.is_some()
+    }
+
+    /// As [`Signal::notify`], where several may wait and each of `many` pieces of news is of use to one of them: wakes
+    /// that many and lets the others sleep.
+    #[inline(always)]
+    pub(crate) fn notify_some(&self, many: u32) -> bool {
+        let waiting = self.look_for_waiters();
+        if waiting.is_some() {
+            self.wake_some(many);
+        }
+        waiting.is_some()
+    }
+
+    /// The word, if it says that somebody waits.
+    #[inline(always)]
+    fn look_for_waiters(&self) -> Option<u32> {
         sync::light(); // N0, with S: progress first, then the look
         if self.word.load(Relaxed) & FENCED == 0 {
-            return false;
+            return None;
         }
         fence(SeqCst); // N, with W: we see the waiter, or it sees our progress
-        let word = self.word.load(Relaxed);
-        if word & WAITING == 0 {
-            return false;
-        }
-        self.wake(word);
-        true
+        Some(self.word.load(Relaxed)).filter(|word| word & WAITING != 0)
     }
 
     /// After news other than progress was stored: wakes whoever waits here, whatever the word says.
@@ -71,15 +87,30 @@ impl Signal {
     }
 
     #[cold]
-    fn wake(&self, mut word: u32) {
+    fn wake(&self, word: u32) {
+        self.next_epoch(word, WAITING);
+        futex::wake_all(&self.word);
+    }
+
+    /// Wakes `many` and leaves the bit to those who sleep on. Where that many no longer sleep, nobody is known to, and
+    /// the bit is cleared; whoever has gone to sleep on it meanwhile is woken to set it again.
+    #[cold]
+    fn wake_some(&self, many: u32) {
+        self.next_epoch(self.word.load(Relaxed), 0);
+        if futex::wake(&self.word, many) < many {
+            self.wake(self.word.load(Relaxed));
+        }
+    }
+
+    /// Changes the word, so that whoever is about to sleep on it does not, and takes `bits` out of it.
+    fn next_epoch(&self, mut word: u32, bits: u32) {
         for _ in 0..ATTEMPTS {
-            let woken = (word & !WAITING).wrapping_add(EPOCH);
-            match self.word.compare_exchange(word, woken, Relaxed, Relaxed) {
+            let next = (word & !bits).wrapping_add(EPOCH);
+            match self.word.compare_exchange(word, next, Relaxed, Relaxed) {
                 Ok(_) => break,
                 Err(now) => word = now,
             }
         }
-        futex::wake_all(&self.word);
     }
 
     /// One round of waiting: announces a waiter, looks once more, and if there still is nothing, sleeps until

@@ -6,21 +6,11 @@
 //! means that nothing happened, a death after it that all of it did; so a successor only reads the two
 //! positions and goes on.
 
+use super::corrupt::Corrupt;
 use super::cursors::Cursors;
 use super::record::{self, Found};
 use super::slots::Slots;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
-
-/// A shared word holds what no participant that follows the protocol writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Corrupt {
-    /// Which word.
-    pub(crate) field: &'static str,
-    /// What it held.
-    pub(crate) value: u64,
-    /// What it was compared with.
-    pub(crate) expected: u64,
-}
 
 /// The producer's side. Its own position lives here and is never read back from the segment.
 #[derive(Debug)]

@@ -63,6 +63,56 @@ impl Stream {
         Ok(Drained::Ended)
     }
 
+    /// The first of many producers begins: if the stream had ended, the next one begins.
+    pub(crate) fn open_if_ended(&self) {
+        let word = self.word.load(Relaxed);
+        if word & STATE != OPEN {
+            let next = (word & !STATE).wrapping_add(STATE + 1) | OPEN;
+            if self.word.compare_exchange(word, next, Relaxed, Relaxed).is_err() {
+                // Only telling changes an ended stream, or somebody else who begins the next one.
+                let told = (word & !STATE) | TOLD;
+                let _ = self.word.compare_exchange(told, next, Relaxed, Relaxed);
+            }
+        }
+    }
+
+    /// The last of many producers is done.
+    pub(crate) fn end(&self) {
+        let word = self.word.load(Relaxed);
+        if word & STATE == OPEN {
+            // Failing: somebody else who thought itself the last has marked it.
+            let _ = self.word.compare_exchange(word, word | CLOSED, Release, Relaxed); // E1, with E2
+        }
+    }
+
+    /// Which end a consumer that attaches need not be told of: one that another consumer has been told of.
+    pub(crate) fn told(&self) -> Option<u32> {
+        let word = self.word.load(Relaxed);
+        (word & STATE == TOLD).then_some(word & !STATE)
+    }
+
+    /// As [`Stream::drained`] for one of many consumers, each of which is told each end once; `told` is the last end
+    /// this one was told of.
+    #[inline(always)]
+    pub(crate) fn drained_for_one<T, E>(
+        &self,
+        told: &mut Option<u32>,
+        again: impl FnOnce() -> Result<Drained<T>, E>,
+    ) -> Result<Drained<T>, E> {
+        let word = self.word.load(Acquire); // E2, with E1
+        let stream = word & !STATE;
+        if word & STATE == OPEN || *told == Some(stream) {
+            return Ok(Drained::Nothing);
+        }
+        let found = again()?;
+        if matches!(found, Drained::Ended) {
+            *told = Some(stream);
+            // A producer that has begun another stream meanwhile wins.
+            let _ = self.word.compare_exchange(stream | CLOSED, stream | TOLD, Relaxed, Relaxed);
+        }
+        Ok(found)
+    }
+
     /// Whether a producer has marked the end, told or not.
     pub(crate) fn is_closed(&self) -> bool {
         self.word.load(Relaxed) & STATE != OPEN

@@ -11,6 +11,7 @@ use std::mem::{align_of, offset_of, size_of};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::algo::cursors::{Cursors, Line};
+use crate::algo::repair::Orphan;
 use crate::spin::processor;
 use crate::sync::{Fact32, Fact64};
 
@@ -41,7 +42,9 @@ const _: () = {
     assert!(offset_of!(Cursors, items) == 256);
     assert!(offset_of!(Cursors, space) == 384);
     assert!(offset_of!(Cursors, stream) == 512);
-    assert!(size_of::<Cursors>() == 640 && CONTROL_OFFSET + size_of::<Cursors>() <= SEATS_OFFSET);
+    assert!(offset_of!(Cursors, openers) == 640);
+    assert!(offset_of!(Cursors, returns) == 768);
+    assert!(size_of::<Cursors>() == 896 && CONTROL_OFFSET + size_of::<Cursors>() <= SEATS_OFFSET);
     assert!(offset_of!(Seat, state) == 0);
     assert!(offset_of!(Seat, role) == 4);
     assert!(offset_of!(Seat, pid) == 8);
@@ -52,6 +55,7 @@ const _: () = {
     assert!(offset_of!(Seat, counters) == 128);
     assert!(size_of::<Counters>() == 128);
     assert!(offset_of!(Counters, handed) == 80);
+    assert!(offset_of!(Counters, dropped) == 88 && offset_of!(Counters, repairs) == 96);
     assert!(size_of::<Seat>() == 256 && align_of::<Seat>() == 128);
     assert!(DATA_OFFSET == 24576 && DATA_OFFSET % 4096 == 0);
 };
@@ -63,6 +67,10 @@ pub enum Kind {
     Bytes,
     /// Elements of one fixed-size type, without headers.
     Typed,
+    /// Messages of any length up to a largest one, in slots, for many producers and many consumers.
+    Mpmc,
+    /// Elements of one fixed-size type in slots, for many producers and many consumers.
+    TypedMpmc,
 }
 
 impl Kind {
@@ -70,7 +78,24 @@ impl Kind {
         match self {
             Self::Bytes => 1,
             Self::Typed => 2,
+            Self::Mpmc => 3,
+            Self::TypedMpmc => 4,
         }
+    }
+
+    /// Whether it holds elements of one type.
+    pub fn is_typed(self) -> bool {
+        matches!(self, Self::Typed | Self::TypedMpmc)
+    }
+
+    /// Whether many producers and many consumers may take part.
+    pub fn is_mpmc(self) -> bool {
+        matches!(self, Self::Mpmc | Self::TypedMpmc)
+    }
+
+    /// How many may take part.
+    pub(crate) fn seats(self) -> usize {
+        if self.is_mpmc() { SEATS } else { 2 }
     }
 }
 
@@ -79,6 +104,8 @@ impl std::fmt::Display for Kind {
         f.write_str(match self {
             Self::Bytes => "bytes",
             Self::Typed => "typed",
+            Self::Mpmc => "mpmc",
+            Self::TypedMpmc => "typed-mpmc",
         })
     }
 }
@@ -87,13 +114,15 @@ impl std::fmt::Display for Kind {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) kind: Kind,
-    /// Units the ring holds, a power of two: bytes, or elements in a typed ring.
+    /// Units the ring holds, a power of two: bytes, elements in a typed ring, slots if there are many participants.
     pub(crate) capacity: u64,
-    /// Bytes from one unit to the next: 1, or the element's size.
+    /// Bytes from one unit to the next: 1, the element's size, or that of a slot.
     pub(crate) stride: u64,
     /// The largest message in bytes.
     pub(crate) largest: u64,
     pub(crate) element: Element,
+    /// Slots: what becomes of a message whose reader died.
+    pub(crate) orphan: Orphan,
     pub(crate) created_ns: u64,
     pub(crate) creator_uid: u32,
     pub(crate) creator_pid: u32,
@@ -120,6 +149,24 @@ pub(crate) enum Rejected {
     NotARing(&'static str),
     Version(u32),
     Field { field: &'static str, value: u64, expected: u64 },
+}
+
+/// Bytes of a slot before a message of any length: the slot's word, the length (u32), and four that are zero.
+const SLOT_HEADER: u64 = 16;
+/// Bytes of a slot before an element, at least: the slot's word.
+const SLOT_WORD: u64 = 8;
+
+/// Bytes of a slot before its payload.
+pub(crate) fn slot_header(kind: Kind, element: &Element) -> u64 {
+    if kind == Kind::Mpmc { SLOT_HEADER } else { element.align.max(SLOT_WORD) }
+}
+
+/// Bytes from slot to slot. Small slots share lines evenly, larger ones begin on a line of their own, so that a slot
+/// never lies on more lines than it needs.
+pub(crate) fn slot_stride(kind: Kind, largest: u64, element: &Element) -> Option<u64> {
+    let used = slot_header(kind, element).checked_add(largest.checked_next_multiple_of(8)?)?;
+    let stride = if used <= 64 { used.next_power_of_two() } else { used.checked_next_multiple_of(64)? };
+    stride.checked_next_multiple_of(element.align.max(1))
 }
 
 const PROGRAM_BYTES: usize = 32;
@@ -164,6 +211,7 @@ impl Identity {
         put(112, clip(&self.creator_program, PROGRAM_BYTES));
         put(144, clip(&self.creator_host, HOST_BYTES));
         put(208, clip(&self.element.name, NAME_BYTES));
+        put(272, &u32::from(self.orphan == Orphan::Drop).to_le_bytes());
         let checksum = fnv1a(&bytes[..IDENTITY_BYTES - 8]);
         bytes[IDENTITY_BYTES - 8..].copy_from_slice(&checksum.to_le_bytes());
         bytes
@@ -188,6 +236,8 @@ impl Identity {
         let kind = match u32_at(12) {
             1 => Kind::Bytes,
             2 => Kind::Typed,
+            3 => Kind::Mpmc,
+            4 => Kind::TypedMpmc,
             other => return reject("kind", other.into(), Kind::Bytes.code().into()),
         };
         let (total, data, capacity, stride) = (u64_at(16), u64_at(24), u64_at(32), u64_at(40));
@@ -195,30 +245,50 @@ impl Identity {
         if data != DATA_OFFSET as u64 {
             return reject("data offset", data, DATA_OFFSET as u64);
         }
-        if !capacity.is_power_of_two() || (kind == Kind::Bytes && capacity < MIN_CAPACITY) {
-            return reject("capacity", capacity, MIN_CAPACITY);
+        let least = match kind {
+            Kind::Bytes => MIN_CAPACITY,
+            Kind::Typed => 1,
+            Kind::Mpmc | Kind::TypedMpmc => MIN_SLOTS,
+        };
+        if !capacity.is_power_of_two() || capacity < least {
+            return reject("capacity", capacity, least);
         }
-        let stride_expected = if kind == Kind::Bytes { 1 } else { element.size };
+        let align_fits = element.align.is_power_of_two() && element.align <= 4096;
+        if kind.is_typed() && !align_fits {
+            return reject("element alignment", element.align, 4096);
+        }
+        let largest = u64_at(48);
+        let stride_expected = match kind {
+            Kind::Bytes => 1,
+            Kind::Typed => element.size,
+            Kind::Mpmc | Kind::TypedMpmc => slot_stride(kind, largest, &element).unwrap_or(0),
+        };
         if stride == 0 || stride != stride_expected {
             return reject("stride", stride, stride_expected);
         }
-        let align_fits = element.align.is_power_of_two() && element.align <= 4096;
-        if kind == Kind::Typed && !(align_fits && stride % element.align == 0) {
+        if kind.is_typed() && stride % element.align != 0 {
             return reject("element alignment", element.align, stride);
         }
         let total_expected = capacity.checked_mul(stride).and_then(|data_len| data_len.checked_add(data));
         if total_expected != Some(total) || total > LOCK_OFFSET as u64 {
             return reject("total length", total, total_expected.unwrap_or(LOCK_OFFSET as u64));
         }
-        let largest = u64_at(48);
-        let largest_possible =
-            if kind == Kind::Bytes { crate::algo::record::largest(capacity) } else { element.size };
+        let largest_possible = match kind {
+            Kind::Bytes => crate::algo::record::largest(capacity),
+            Kind::Mpmc => u64::from(u32::MAX),
+            Kind::Typed | Kind::TypedMpmc => element.size,
+        };
         if largest > largest_possible || largest > u64::from(u32::MAX) {
             return reject("largest message", largest, largest_possible);
         }
         if u64_at(56) != fnv1a(element.name.as_bytes()) {
             return reject("element type hash", u64_at(56), fnv1a(element.name.as_bytes()));
         }
+        let orphan = match u32_at(272) {
+            0 => Orphan::Return,
+            1 => Orphan::Drop,
+            other => return reject("what a consumer's death does", other.into(), 1),
+        };
         let mut id = [0; 16];
         id.copy_from_slice(&bytes[96..112]);
         Ok(Self {
@@ -227,6 +297,7 @@ impl Identity {
             stride,
             largest,
             element,
+            orphan,
             created_ns: u64_at(80),
             creator_uid: u32_at(88),
             creator_pid: u32_at(92),
@@ -239,6 +310,8 @@ impl Identity {
 
 /// The smallest ring of bytes.
 pub(crate) const MIN_CAPACITY: u64 = 4096;
+/// The fewest slots: a claim and the one before it are in different ones.
+pub(crate) const MIN_SLOTS: u64 = 2;
 
 /// Cuts a text to what its field holds, at a character's border.
 pub(crate) fn clip(text: &str, bytes: usize) -> &[u8] {
@@ -306,6 +379,10 @@ pub(crate) struct Counters {
     pub(crate) active_ns: Fact64,
     /// A consumer's position behind the last message it was handed.
     pub(crate) handed: Fact64,
+    /// Slots: messages that nobody got because their reader died.
+    pub(crate) dropped: Fact64,
+    /// Slots: how often what a dead holder left was put right.
+    pub(crate) repairs: Fact64,
 }
 
 /// What a seat says of its holder.
@@ -317,6 +394,8 @@ pub(crate) enum SeatState {
     Attached,
     /// The last holder left in good order.
     Left,
+    /// The last holder died, and what it left has been put right.
+    Repaired,
 }
 
 /// What a participant says of itself.
@@ -365,10 +444,25 @@ impl Seat {
         self.state.set(2);
     }
 
+    /// What a dead holder left has been put right.
+    pub(crate) fn repaired(&self) {
+        self.state.set(3);
+    }
+
+    /// What its holder does, or did.
+    pub(crate) fn role(&self) -> crate::Role {
+        if self.role.get() == crate::Role::Producer as u32 {
+            crate::Role::Producer
+        } else {
+            crate::Role::Consumer
+        }
+    }
+
     pub(crate) fn state(&self) -> SeatState {
         match self.state.get() {
             1 => SeatState::Attached,
             2 => SeatState::Left,
+            3 => SeatState::Repaired,
             _ => SeatState::Never,
         }
     }
@@ -387,9 +481,9 @@ impl Seat {
     }
 
     /// Who says to sit here.
-    pub(crate) fn peer(&self, index: usize, role: crate::Role) -> crate::Peer {
+    pub(crate) fn peer(&self, index: usize) -> crate::Peer {
         crate::Peer {
-            role,
+            role: self.role(),
             seat: index as u8,
             pid: self.pid.get(),
             program: get_text(&self.program),

@@ -6,11 +6,15 @@ use std::mem::ManuallyDrop;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
-use super::header::{CONTROL_OFFSET, DATA_OFFSET, IDENTITY_BYTES, Identity, SEATS, SEATS_OFFSET, Seat};
+use super::header::{
+    CONTROL_OFFSET, DATA_OFFSET, IDENTITY_BYTES, Identity, Kind, SEATS, SEATS_OFFSET, Seat, slot_header,
+};
 use super::object::{Access, Location, Opened};
 use crate::algo::cursors::Cursors;
+use crate::algo::mpmc::Table;
 use crate::algo::slots::Slots;
 use crate::fork;
+use crate::sync::Fact64;
 use crate::{Error, Result};
 
 /// One participant's mapping of a segment, and the descriptor it was made from.
@@ -71,11 +75,15 @@ impl Region {
         })
     }
 
-    /// Writes the identity. Only for a segment that has no name yet; the rest of it is zero.
+    /// Writes the identity and, if there are slots, their words. Only for a segment that has no name yet; the rest of it
+    /// is zero.
     pub(crate) fn initialise(&self) {
         let bytes = self.identity.encode();
         // SAFETY: the mapping is at least IDENTITY_BYTES long and, having no name, nobody else's.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), self.base, IDENTITY_BYTES) };
+        if self.identity.kind.is_mpmc() {
+            (0..self.identity.capacity).for_each(|index| self.table().initialise(index));
+        }
     }
 
     /// Whether this process is a forked child of the one that made this mapping.
@@ -106,6 +114,31 @@ impl Region {
         assert!(index < SEATS);
         // SAFETY: as for the control lines, and the index is below the number of seats.
         unsafe { &*self.base.wrapping_add(SEATS_OFFSET).cast::<Seat>().wrapping_add(index) }
+    }
+
+    /// The slots of a ring that has many participants.
+    #[inline(always)]
+    pub(crate) fn table(&self) -> Table<'_> {
+        let Identity { capacity, stride, .. } = self.identity;
+        Table { cursors: self.cursors(), slots: self.slots(), stride: stride as usize, capacity }
+    }
+
+    /// Where the payload of a slot begins; it has room for the largest message, rounded up to a multiple of eight.
+    #[inline(always)]
+    pub(crate) fn payload(&self, ticket: u64) -> *mut u8 {
+        let header = slot_header(self.identity.kind, &self.identity.element) as usize;
+        self.slots().at(ticket, self.identity.stride as usize).wrapping_add(header)
+    }
+
+    /// The length of the message in a slot, in a ring of messages of any length.
+    #[inline(always)]
+    #[allow(clippy::cast_ptr_alignment)] // a slot begins at a multiple of its stride, which is one of eight
+    pub(crate) fn slot_length(&self, ticket: u64) -> &Fact64 {
+        debug_assert!(self.identity.kind == Kind::Mpmc);
+        let slot = self.slots().at(ticket, self.identity.stride as usize);
+        // SAFETY: a slot of this kind has at least 16 bytes (decoding checked the stride against the header), aligned
+        // to eight; all-integer memory is a valid atomic.
+        unsafe { &*slot.wrapping_add(8).cast::<Fact64>() }
     }
 
     /// The data area, for as long as this region lives.

@@ -19,7 +19,13 @@ pub(crate) fn wait(word: &AtomicU32, expected: u32, timeout: Duration) {
 
 /// Wakes everybody who sleeps on `word`, in any process.
 pub(crate) fn wake_all(word: &AtomicU32) {
-    let _ = futex::wake(word, Flags::empty(), i32::MAX as u32);
+    wake(word, i32::MAX as u32);
+}
+
+/// Wakes up to `many` who sleep on `word`, in any process, and says how many.
+pub(crate) fn wake(word: &AtomicU32, many: u32) -> u32 {
+    let woken = futex::wake(word, Flags::empty(), many.min(i32::MAX as u32));
+    woken.ok().and_then(|woken| u32::try_from(woken).ok()).unwrap_or(0)
 }
 
 /// `membarrier(MEMBARRIER_CMD_GLOBAL)`. False where the kernel or a seccomp filter refuses.

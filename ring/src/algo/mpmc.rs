@@ -1,0 +1,245 @@
+//! Many producers, many consumers: a fixed number of slots in one total order, and every claim has a name on it.
+//!
+//! Vyukov's bounded queue (2010) takes a ticket from a shared counter and then the slot of that ticket. Who is killed in
+//! between leaves a hole nobody can fill, for nobody knows whose ticket it was. Here the counter's word holds the next
+//! ticket *and the seat that claimed the one before*, so the one atomic step that takes a ticket also says who took it.
+//! Before that name is replaced, the next claimer makes sure that it is recorded in the slot of the ticket it stands
+//! for. So at any instant at most one claim a side is not recorded in its slot, and that one is named by the counter.
+//!
+//! A claimer need not record its own last claim: a participant has at most one claim of each kind at a time, so its
+//! last one is done with by then.
+//!
+//! Slots go Free(t) -> Writing(t, seat) -> Ready(t) -> Reading(t, seat) -> Free(t + capacity), where Writing and Reading
+//! may be left out. [`repair`](super::repair) says what becomes of the claims of the dead.
+
+use super::corrupt::Corrupt;
+use super::cursors::Cursors;
+use super::slots::Slots;
+use super::turn::{Stage, Turn, after, before};
+use crate::sync::AtomicU64;
+use crate::sync::Ordering::{AcqRel, Acquire, Relaxed, Release};
+
+/// Rounds before a look gives up. Every round but the last is lost to another participant's progress, so only words
+/// that are being rewritten for ever get here.
+const ROUNDS: u32 = 1024;
+
+/// What a consumer finds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// The message of this ticket, which is now the caller's to read.
+    Message(u64),
+    /// Nothing has been published.
+    Nothing,
+    /// The next message is being written by this seat.
+    Behind(u8),
+}
+
+/// A ring of slots, as seen by one participant.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table<'a> {
+    pub(crate) cursors: &'a Cursors,
+    pub(crate) slots: Slots,
+    /// Bytes from slot to slot, a multiple of eight.
+    pub(crate) stride: usize,
+    /// Slots, a power of two, at least two.
+    pub(crate) capacity: u64,
+}
+
+impl Table<'_> {
+    /// Prepares a slot of a ring that nobody else can see yet.
+    pub(crate) fn initialise(&self, index: u64) {
+        self.slot(index).store(Turn::of(index, Stage::Free).0, Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn slot(&self, ticket: u64) -> &AtomicU64 {
+        self.slots.state(ticket, self.stride)
+    }
+
+    /// Claims the next slot for writing, in the name of `seat`; `None` if the ring is full. The caller has no other
+    /// claim to write.
+    #[inline(always)]
+    pub(crate) fn claim(&self, seat: u8) -> Result<Option<u64>, Corrupt> {
+        let tail = &self.cursors.tail.0;
+        let mut seen = Turn(tail.load(Acquire)); // T1, with T2: the claims before it are recorded
+        for _ in 0..ROUNDS {
+            let ticket = seen.ticket();
+            let slot = Turn(self.slot(ticket).load(Acquire)); // M1, with M2: its last reader is done
+            if slot == Turn::of(ticket, Stage::Free) {
+                match self.advance(tail, seen, seat, [Stage::Free, Stage::Writing]) {
+                    Ok(()) => return Ok(Some(ticket)),
+                    Err(now) => seen = now,
+                }
+                continue;
+            }
+            if slot.ahead_of(ticket) < 0 {
+                // The last lap's message is still there.
+                let last_lap = slot.ahead_of(ticket) == -(self.capacity as i64);
+                if last_lap && slot.stage().is_some_and(|stage| stage != Stage::Free) {
+                    return Ok(None);
+                }
+                return Err(bad_slot(slot, ticket));
+            }
+            seen = self.moved(tail, seen, slot)?;
+        }
+        Ok(None)
+    }
+
+    /// Hands a slot that was claimed and written to the consumers.
+    #[inline(always)]
+    pub(crate) fn publish(&self, ticket: u64) {
+        self.slot(ticket).store(Turn::of(ticket, Stage::Ready).0, Release); // M3, with M4: the message is written
+    }
+
+    /// Gives up a slot that was claimed for writing: readers pass over it.
+    pub(crate) fn abandon(&self, ticket: u64) {
+        self.slot(ticket).store(Turn::of(ticket, Stage::Tombstone).0, Release); // M3, with M4: as a message
+    }
+
+    /// Claims the next message for reading, in the name of `seat`. The caller has no other message to read.
+    #[inline(always)]
+    pub(crate) fn take(&self, seat: u8) -> Result<Next, Corrupt> {
+        let head = &self.cursors.head.0;
+        let mut seen = Turn(head.load(Acquire)); // H1, with H2: the claims before it are recorded
+        for _ in 0..ROUNDS {
+            let ticket = seen.ticket();
+            let slot = Turn(self.slot(ticket).load(Acquire)); // M4, with M3: the message is written
+            if slot == Turn::of(ticket, Stage::Ready) {
+                match self.advance(head, seen, seat, [Stage::Ready, Stage::Reading]) {
+                    Ok(()) => return Ok(Next::Message(ticket)),
+                    Err(now) => seen = now,
+                }
+                continue;
+            }
+            match (slot.ahead_of(ticket), slot.stage()) {
+                (0, Some(Stage::Free)) => return Ok(Next::Nothing),
+                (0, Some(Stage::Writing)) => return Ok(Next::Behind(slot.seat())),
+                (0, Some(Stage::Tombstone)) => self.bury(ticket, slot),
+                // The message of the last lap is still being read, so nobody can have written this one.
+                (distance, Some(Stage::Reading | Stage::Returned)) if distance == -(self.capacity as i64) => {
+                    return Ok(Next::Nothing);
+                }
+                // The slot is already the next lap's: a tombstone was here, or the head has moved on.
+                (distance, Some(_)) if distance == self.capacity as i64 => {
+                    seen = match self.advance(head, seen, seat, [Stage::Ready, Stage::Reading]) {
+                        Ok(()) => Turn(head.load(Acquire)), // H1, with H2
+                        Err(now) => now,
+                    };
+                }
+                (distance, Some(_)) if distance >= 0 => seen = self.moved(head, seen, slot)?,
+                _ => return Err(bad_slot(slot, ticket)),
+            }
+        }
+        Ok(Next::Nothing)
+    }
+
+    /// Claims a message that a dead consumer had been handed, if there may be one. `seen` is how many times the caller
+    /// knows messages to have been given back.
+    #[inline(always)]
+    pub(crate) fn adopt(&self, seat: u8, seen: &mut u64) -> Result<Option<u64>, Corrupt> {
+        let now = self.cursors.returns.0.load(Acquire); // G1, with G2: what was given back is marked so
+        if now == *seen {
+            return Ok(None);
+        }
+        let found = self.find_returned(seat)?;
+        if found.is_none() {
+            *seen = now;
+        }
+        Ok(found)
+    }
+
+    #[cold]
+    fn find_returned(&self, seat: u8) -> Result<Option<u64>, Corrupt> {
+        for index in 0..self.capacity {
+            let slot = Turn(self.slot(index).load(Relaxed));
+            if slot.stage() != Some(Stage::Returned) {
+                continue;
+            }
+            let ticket = slot.ticket();
+            if ticket & (self.capacity - 1) != index {
+                return Err(bad_slot(slot, index));
+            }
+            let mine = Turn::new(ticket, seat, Stage::Reading);
+            // M4, with M3: through all the exchanges in between, the message is written.
+            if self.slot(index).compare_exchange(slot.0, mine.0, Acquire, Relaxed).is_ok() {
+                return Ok(Some(ticket));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Gives a slot that was read back to the producers: the acknowledgement.
+    #[inline(always)]
+    pub(crate) fn release(&self, ticket: u64) {
+        let next = Turn::of(after(ticket, self.capacity), Stage::Free);
+        self.slot(ticket).store(next.0, Release); // M2, with M1: we no longer read it
+    }
+
+    /// Lets another consumer have a message that was claimed for reading, as after a repair.
+    #[cold]
+    pub(crate) fn put_back(&self, ticket: u64) {
+        self.slot(ticket).store(Turn::of(ticket, Stage::Returned).0, Release); // M3, with M4: it is still written
+        self.cursors.returns.0.fetch_add(1, Release); // G2, with G1
+    }
+
+    /// Whether another message is ready behind the one just taken, or another slot free behind the one just claimed.
+    pub(crate) fn more(&self, ticket: u64, stage: Stage) -> bool {
+        let next = after(ticket, 1);
+        self.slot(next).load(Relaxed) == Turn::of(next, stage).0
+    }
+
+    /// Takes the ticket that `counter` holds, in the name of `seat`, or says what the counter holds now.
+    ///
+    /// The claim before it is recorded first: once the counter names somebody else, nothing but its slot could.
+    #[inline(always)]
+    fn advance(&self, counter: &AtomicU64, seen: Turn, seat: u8, [from, to]: [Stage; 2]) -> Result<(), Turn> {
+        if seen.seat() != seat {
+            self.record(seen, from, to);
+        }
+        let next = Turn::new(after(seen.ticket(), 1), seat, Stage::Free);
+        // T2 and H2, with T1 and H1: what is recorded. Acquire on failure: as the first load.
+        counter.compare_exchange(seen.0, next.0, AcqRel, Acquire).map(drop).map_err(Turn)
+    }
+
+    /// Puts the name that a counter holds into the slot of the ticket that it stands for, unless that is done with.
+    #[inline(always)]
+    pub(super) fn record(&self, counter: Turn, from: Stage, to: Stage) {
+        let ticket = before(counter.ticket());
+        let slot = self.slot(ticket);
+        let unrecorded = Turn::of(ticket, from).0;
+        // Relaxed: whoever takes the next ticket releases this with it, and an exchange keeps what the slot's last
+        // store released.
+        if slot.load(Relaxed) == unrecorded {
+            let recorded = Turn::new(ticket, counter.seat(), to).0;
+            let _ = slot.compare_exchange(unrecorded, recorded, Relaxed, Relaxed);
+        }
+    }
+
+    /// Frees a tombstone that has come up to be read. If the caller dies right after, the next consumer finds the slot
+    /// ahead of the head, and goes on.
+    #[cold]
+    fn bury(&self, ticket: u64, tombstone: Turn) {
+        let next = Turn::of(after(ticket, self.capacity), Stage::Free);
+        // Release keeps M2's order for the next writer, though nobody has read the slot.
+        if self.slot(ticket).compare_exchange(tombstone.0, next.0, Release, Relaxed).is_ok() {
+            self.cursors.space.0.notify_some(1);
+        }
+    }
+
+    /// The counter as it is now that the slot of the ticket it held is somebody's.
+    #[inline(always)]
+    fn moved(&self, counter: &AtomicU64, seen: Turn, slot: Turn) -> Result<Turn, Corrupt> {
+        let now = Turn(counter.load(Acquire)); // T1 and H1
+        if now == seen { Err(bad_slot(slot, seen.ticket())) } else { Ok(now) }
+    }
+}
+
+#[cold]
+fn bad_slot(found: Turn, ticket: u64) -> Corrupt {
+    Corrupt { field: "slot", value: found.0, expected: ticket }
+}
+
+/// The ticket that a counter holds, for whoever only watches.
+pub(crate) fn ticket(counter: &AtomicU64) -> u64 {
+    Turn(super::position(counter)).ticket()
+}

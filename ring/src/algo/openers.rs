@@ -1,0 +1,46 @@
+//! When the stream of many producers ends: with the last one that closes.
+//!
+//! A bit for each producer that is attached and has not closed. The one whose closing leaves none marks the end in
+//! [`Stream`]. A producer that dies or leaves takes its bit with it and marks nothing: a stream ends only by closing.
+
+use super::stream::Stream;
+use crate::sync::Ordering::{AcqRel, Relaxed, SeqCst};
+use crate::sync::{AtomicU64, fence};
+
+/// The producers that may still send.
+#[derive(Debug, Default)]
+#[repr(transparent)]
+pub(crate) struct Openers {
+    seats: AtomicU64,
+}
+
+impl Openers {
+    /// The producer in this seat begins; if the stream had ended, this is the next one.
+    pub(crate) fn join(&self, seat: u8, stream: &Stream) {
+        self.seats.fetch_or(bit(seat), AcqRel); // O1, with O1: what others published before they closed
+        fence(SeqCst); // O2, with O3: we see the end, or the one who marks it sees us
+        stream.open_if_ended();
+    }
+
+    /// The producer in this seat is done. Returns whether that ended the stream.
+    pub(crate) fn close(&self, seat: u8, stream: &Stream) -> bool {
+        if self.take_out(seat) != 0 {
+            return false;
+        }
+        stream.end();
+        fence(SeqCst); // O3, with O2: whoever joins sees the end, or we see it
+        if self.seats.load(Relaxed) != 0 {
+            stream.open_if_ended();
+        }
+        true
+    }
+
+    /// The producer in this seat leaves, or is dead. Returns those that remain.
+    pub(crate) fn take_out(&self, seat: u8) -> u64 {
+        self.seats.fetch_and(!bit(seat), AcqRel) & !bit(seat) // O1, with O1: the last one has seen what all published
+    }
+}
+
+fn bit(seat: u8) -> u64 {
+    1 << (seat & 63)
+}
