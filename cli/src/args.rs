@@ -68,6 +68,19 @@ impl Command {
     pub(crate) fn keeps_stdout_for_data(&self) -> bool {
         matches!(self, Self::Send(_) | Self::Recv(_))
     }
+
+    /// The ring that the command uses, if it uses exactly one.
+    pub(crate) fn ring(&self) -> Option<&str> {
+        match self {
+            Self::Send(args) => Some(&args.name),
+            Self::Recv(args) => Some(&args.name),
+            Self::Create(args) => Some(&args.name),
+            Self::Info(args) => Some(&args.name),
+            Self::Verify(VerifyCommand::Producer(args)) => Some(&args.name),
+            Self::Verify(VerifyCommand::Consumer(args)) => Some(&args.name),
+            _ => None,
+        }
+    }
 }
 
 /// What every command that opens a ring understands.

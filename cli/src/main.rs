@@ -26,6 +26,7 @@ mod redirect;
 mod rm;
 mod round_trip;
 mod send;
+mod sigbus;
 mod signals;
 mod sink;
 mod size;
@@ -69,6 +70,7 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
+    sigbus::watch(cli.command.ring(), output)?;
     let dir = &cli.dir;
     match &cli.command {
         Command::Send(args) => send::run(dir, args, output),

@@ -201,6 +201,20 @@ impl Output {
         failure.exit
     }
 
+    /// What [`Output::fail`] would print of a failure that knows of no summary, and on which descriptors.
+    pub(crate) fn last_words(&self, failure: &Failure) -> Vec<(i32, Vec<u8>)> {
+        let mut words = Vec::new();
+        if !(self.json && self.data_on_stdout) {
+            words.push((2, format!("podring: {}\n", failure.message).into_bytes()));
+        }
+        if self.json {
+            let object =
+                json!({ "schema": SCHEMA, "environment": self.environment, "error": failure.error() });
+            words.push((if self.data_on_stdout { 2 } else { 1 }, format!("{object}\n").into_bytes()));
+        }
+        words
+    }
+
     /// Progress for people: silent where standard error must hold exactly one JSON object.
     pub(crate) fn note(&self, text: &str) {
         if !(self.json && self.data_on_stdout) {

@@ -157,3 +157,24 @@ fn a_result_that_nobody_reads_is_a_quiet_end() {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{args}");
     }
 }
+
+#[test]
+fn a_ring_that_is_cut_while_in_use_is_named_before_the_end() {
+    let scratch = Scratch::new("cut");
+    for command in ["recv r", "verify producer r --max 100", "recv r --json", "verify consumer r --json"] {
+        let role = if command.contains("producer") { "producer" } else { "consumer" };
+        let running = scratch.start(command);
+        scratch.wait_for_seat("r", role);
+        fs::File::options().write(true).open(scratch.rings().join("r")).unwrap().set_len(0).unwrap();
+        let outcome = running.outcome();
+        // By the signal, for whoever looks at how it ended; and with a word for whoever reads.
+        assert_eq!(outcome.status, -(Signal::SIGBUS as i32), "{command}: {outcome:?}");
+        outcome.says(&["ring 'r' was cut short", "podring rm --force r"]);
+        if command.contains("--json") {
+            let object = if command.starts_with("recv") { outcome.json_on_stderr() } else { outcome.json() };
+            assert_eq!(object["error"]["kind"], "Bus", "{object}");
+        }
+        scratch.run("info r").expect(3);
+        scratch.run("rm --force r").expect(0);
+    }
+}
