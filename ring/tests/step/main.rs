@@ -13,13 +13,15 @@
 //! Where the machine does not let a process step through its child, the run says so and proves nothing;
 //! with `PODRING_REQUIRE_PTRACE=1` that is a failure.
 //!
-//! Everything here runs on one processor: a child and its tracer take turns. So no participant polls (it
-//! could only be in the other's way); polling changes nothing that others see.
+//! The rows are shared out among one worker for each processor. All that a worker does runs on its own: a child and
+//! its tracer take turns. So no participant polls (it could only be in the other's way); polling changes nothing that
+//! others see.
 
 #[path = "../common/mod.rs"]
 mod common;
 
 mod board;
+mod crew;
 mod exclusive;
 mod ground;
 mod handles;
@@ -40,17 +42,16 @@ mod trace;
 mod window;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::signal::{SigHandler, Signal, signal};
-use nix::unistd::Pid;
 
-use board::Board;
 use common::Scratch;
-use ground::{Depth, Ground, Tally};
+use crew::Ledger;
+use ground::{Depth, Tally};
+use rows::Row;
+use trace::Forked;
 
 /// No operation is killed less often.
 const LEAST: usize = 15;
@@ -61,21 +62,31 @@ fn main() {
     exclusive::check();
     let refused = teeth::check();
     println!("step: the judge refuses {refused} of {refused} wrong outcomes");
-    // Made here, so that it goes whatever becomes of the process that does the work.
+    if let Err(why) = trace::possible() {
+        println!("{:=<100}", "");
+        println!("SKIPPED: the single-step kills. {why} on this machine: nothing was proved.");
+        println!("{:=<100}", "");
+        std::process::exit(i32::from(std::env::var("PODRING_REQUIRE_PTRACE").as_deref() == Ok("1")));
+    }
+    let whole = filters.is_empty();
+    let mut rows = rows::rows();
+    rows.retain(|row| whole || filters.iter().any(|filter| row.name().contains(filter)));
+    println!(
+        "{:<26} {:<26} {:>8} {:>7} {:>8} {:>7} {:>7} {:>6} {:>7}",
+        "operation", "state", "instr.", "kills", "left out", "before", "beyond", "wrong", "seconds"
+    );
+    let start = Instant::now();
+    // Made here, so that it goes whatever becomes of the processes that do the work.
     let scratch = Scratch::new("step");
-    let board = Board::make(&scratch.beside("board"));
-    let worker = trace::forked(|| {
-        let well = work(scratch.dir(), &board, &filters, depth);
-        // Not by the end of `main`: the scratch directory is the parent's.
-        std::process::exit(if well { 0 } else { 1 });
-    });
+    let ledger = Ledger::make(&scratch.beside("ledger"), rows.len());
+    let crew = crew::start(&scratch, &ledger, &rows, depth);
     let limit = match depth {
         Depth::Quick => Duration::from_secs(10 * 60),
         Depth::All { .. } => Duration::from_secs(4 * 60 * 60),
     };
-    let well = outcome(worker, limit);
+    let ended = outcome(crew, limit);
     drop(scratch);
-    if !well {
+    if !(judge(&ledger, &rows, whole, start) && ended) {
         std::process::exit(1);
     }
 }
@@ -87,15 +98,23 @@ extern "C" fn interrupt(_: nix::libc::c_int) {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
 
-/// Waits for the worker. A worker that hangs is a failure, too.
-fn outcome(worker: trace::Forked, limit: Duration) -> bool {
+/// Waits for the workers. One that hangs is a failure, too; what is left of the crew goes with it.
+fn outcome(mut crew: Vec<Forked>, limit: Duration) -> bool {
     let start = Instant::now();
     for end in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the handler only stores to an atomic.
         unsafe { signal(end, SigHandler::Handler(interrupt)) }.expect("a handler for a signal");
     }
+    let mut well = true;
     loop {
-        if let Some(well) = worker.has_ended() {
+        crew.retain(|worker| match worker.has_ended() {
+            None => true,
+            Some(in_good_order) => {
+                well &= in_good_order;
+                false
+            }
+        });
+        if crew.is_empty() {
             return well;
         }
         if INTERRUPTED.load(Ordering::Relaxed) {
@@ -147,56 +166,24 @@ fn depth() -> Depth {
     }
 }
 
-/// One processor for this process and all its children, so that whoever waits is woken at once.
-fn stay_here() {
-    let allowed = sched_getaffinity(Pid::from_raw(0)).expect("the processors allowed");
-    let last = (0..CpuSet::count()).rev().find(|&cpu| allowed.is_set(cpu).unwrap_or(false));
-    let mut one = CpuSet::new();
-    one.set(last.expect("a processor")).expect("a processor that there is");
-    sched_setaffinity(Pid::from_raw(0), &one).expect("one of the processors allowed");
-}
-
-fn work(dir: &Path, board: &Board, filters: &[String], depth: Depth) -> bool {
-    if let Err(why) = trace::possible() {
-        println!("{:=<100}", "");
-        println!("SKIPPED: the single-step kills. {why} on this machine: nothing was proved.");
-        println!("{:=<100}", "");
-        return std::env::var("PODRING_REQUIRE_PTRACE").as_deref() != Ok("1");
-    }
-    stay_here();
-    let start = Instant::now();
-    println!(
-        "{:<26} {:<26} {:>8} {:>7} {:>8} {:>7} {:>7} {:>6} {:>7}",
-        "operation", "state", "instr.", "kills", "left out", "before", "beyond", "wrong", "seconds"
-    );
-    let mut ground = Ground::new(dir, board, depth);
+/// What all rows came to. Returns whether that proves anything.
+fn judge(ledger: &Ledger, rows: &[Row], whole: bool, start: Instant) -> bool {
     let mut total = Tally::default();
     let mut kills: BTreeMap<&str, usize> = BTreeMap::new();
-    for row in rows::rows() {
-        if !filters.is_empty() && !filters.iter().any(|filter| row.name().contains(filter)) {
-            continue;
+    let mut unfinished = Vec::new();
+    for (index, row) in rows.iter().enumerate() {
+        match ledger.of(index) {
+            Some(tally) => {
+                *kills.entry(row.operation).or_default() += tally.kills;
+                total.add(&tally);
+            }
+            None => unfinished.push(row.name()),
         }
-        let since = Instant::now();
-        let tally = ground.run(&row);
-        let skipped = if tally.skipped > 0 { "+" } else { "" };
-        println!(
-            "{:<26} {:<26} {:>8} {:>7} {:>8} {:>7} {:>7} {:>6} {:>7.1}",
-            row.operation,
-            row.state,
-            format!("{skipped}{}", tally.instructions),
-            tally.kills,
-            format!("{skipped}{}", tally.left_out),
-            tally.before,
-            tally.beyond,
-            tally.wrong,
-            since.elapsed().as_secs_f64()
-        );
-        *kills.entry(row.operation).or_default() += tally.kills;
-        total.add(&tally);
     }
     println!(
-        "step: {} operations, {} kills, {} instructions left out{}, {} kills strayed, {} messages accounted for, {} sleepers saved by their slice, {} violations, {:.1} s",
+        "step: {} operations in {} rows, {} kills, {} instructions left out{}, {} kills strayed, {} messages accounted for, {} sleepers saved by their slice, {} violations, {:.1} s",
         kills.len(),
+        rows.len() - unfinished.len(),
         total.kills,
         total.left_out,
         if total.skipped > 0 { " (+: and those before the segment was mapped)" } else { "" },
@@ -206,13 +193,17 @@ fn work(dir: &Path, board: &Board, filters: &[String], depth: Depth) -> bool {
         total.wrong,
         start.elapsed().as_secs_f64()
     );
+    if !unfinished.is_empty() {
+        println!("step: FAILED: not finished: {unfinished:?}");
+        return false;
+    }
     // One way or another, nothing may pass by doing nothing.
     let idle: Vec<&str> = kills.iter().filter(|&(_, &kills)| kills < LEAST).map(|(name, _)| *name).collect();
     if !idle.is_empty() || kills.is_empty() {
         println!("step: FAILED: hardly a kill in {idle:?}");
         return false;
     }
-    if filters.is_empty() && total.rescues == 0 {
+    if whole && total.rescues == 0 {
         println!("step: FAILED: nobody was killed between publishing and waking");
         return false;
     }
