@@ -14,7 +14,7 @@ use crate::trace::{Stop, Traced};
 /// Instructions of each other sort that `quick` kills behind, per row.
 const SHARE: usize = 14;
 /// A row is given up after so many violations: a peer that is not woken costs some seconds each time.
-const ENOUGH: usize = 5;
+const ENOUGH: u64 = 5;
 /// No operation is shorter: a run that stepped through nothing must not look like a good one.
 const SHORTEST: usize = 20;
 
@@ -28,17 +28,17 @@ pub(crate) enum Depth {
 /// What came of a row.
 #[derive(Default)]
 pub(crate) struct Tally {
-    pub(crate) instructions: usize,
-    pub(crate) kills: usize,
+    pub(crate) instructions: u64,
+    pub(crate) kills: u64,
     /// System calls before the first instruction counted.
-    pub(crate) skipped: usize,
-    pub(crate) left_out: usize,
-    pub(crate) strayed: usize,
-    pub(crate) before: usize,
-    pub(crate) beyond: usize,
+    pub(crate) skipped: u64,
+    pub(crate) left_out: u64,
+    pub(crate) strayed: u64,
+    pub(crate) before: u64,
+    pub(crate) beyond: u64,
     pub(crate) rescues: u64,
     pub(crate) messages: u64,
-    pub(crate) wrong: usize,
+    pub(crate) wrong: u64,
 }
 
 /// What all kills need.
@@ -66,8 +66,8 @@ impl<'a> Ground<'a> {
                 return tally;
             }
         };
-        tally.instructions = record.len();
-        tally.skipped = record.skipped();
+        tally.instructions = record.len() as u64;
+        tally.skipped = record.skipped() as u64;
         if record.len() < SHORTEST {
             tally.refuse(row, Point::End, &[format!("an operation of {} instructions", record.len())]);
         }
@@ -75,7 +75,7 @@ impl<'a> Ground<'a> {
             Depth::Quick => record.few(SHARE),
             Depth::All { limit } => record.all(limit),
         };
-        tally.left_out = record.len() - chosen.len();
+        tally.left_out = (record.len() - chosen.len()) as u64;
         for point in record.points(&chosen) {
             self.kill(point, row, &scene, &record, &mut tally);
             if tally.wrong >= ENOUGH {
@@ -83,8 +83,7 @@ impl<'a> Ground<'a> {
                 return tally;
             }
         }
-        let decides = tally.before > 0 || tally.beyond > 0;
-        if decides && (tally.before == 0 || tally.beyond == 0) {
+        if (tally.before > 0) != (tally.beyond > 0) {
             tally.refuse(row, Point::End, &["all kills were on one side of what decides".into()]);
         }
         tally
@@ -129,7 +128,7 @@ impl<'a> Ground<'a> {
                 let way = record.way_to(n);
                 let stop = self.go(&child, way);
                 let arrived = child.next().is_ok_and(|(place, _)| place == way.end);
-                tally.strayed += usize::from(!arrived);
+                tally.strayed += u64::from(!arrived);
                 stop
             }
             Point::End => Stop::Done,
@@ -194,14 +193,24 @@ impl Tally {
         println!("VIOLATION: {}, killed behind {point:?}: {}", row.name(), wrong.join("; "));
     }
 
+    pub(crate) const COUNTS: usize = 10;
+
+    pub(crate) fn counts(&self) -> [u64; Self::COUNTS] {
+        let Self { instructions, kills, skipped, left_out, strayed, .. } = *self;
+        let Self { before, beyond, rescues, messages, wrong, .. } = *self;
+        [instructions, kills, skipped, left_out, strayed, before, beyond, rescues, messages, wrong]
+    }
+
+    pub(crate) fn from_counts(counts: [u64; Self::COUNTS]) -> Self {
+        let [instructions, kills, skipped, left_out, strayed, before, beyond, rescues, messages, wrong] =
+            counts;
+        Self { instructions, kills, skipped, left_out, strayed, before, beyond, rescues, messages, wrong }
+    }
+
     /// Adds another row's.
     pub(crate) fn add(&mut self, row: &Self) {
-        self.kills += row.kills;
-        self.skipped += row.skipped;
-        self.left_out += row.left_out;
-        self.strayed += row.strayed;
-        self.rescues += row.rescues;
-        self.messages += row.messages;
-        self.wrong += row.wrong;
+        let mut counts = self.counts();
+        counts.iter_mut().zip(row.counts()).for_each(|(sum, count)| *sum += count);
+        *self = Self::from_counts(counts);
     }
 }

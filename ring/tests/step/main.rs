@@ -26,6 +26,7 @@ mod exclusive;
 mod ground;
 mod handles;
 mod judge;
+mod ledger;
 mod machine;
 mod message;
 mod model;
@@ -48,13 +49,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{SigHandler, Signal, signal};
 
 use common::Scratch;
-use crew::Ledger;
 use ground::{Depth, Tally};
+use ledger::Ledger;
 use rows::Row;
 use trace::Forked;
 
 /// No operation is killed less often.
-const LEAST: usize = 15;
+const LEAST: u64 = 15;
 
 fn main() {
     let Some(filters) = filters() else { return };
@@ -71,6 +72,8 @@ fn main() {
     let whole = filters.is_empty();
     let mut rows = rows::rows();
     rows.retain(|row| whole || filters.iter().any(|filter| row.name().contains(filter)));
+    // The longest first, so that nobody waits for them at the end.
+    rows.sort_by_key(|row| !row.passes_a_barrier());
     println!(
         "{:<26} {:<26} {:>8} {:>7} {:>8} {:>7} {:>7} {:>6} {:>7}",
         "operation", "state", "instr.", "kills", "left out", "before", "beyond", "wrong", "seconds"
@@ -84,9 +87,10 @@ fn main() {
         Depth::Quick => Duration::from_secs(10 * 60),
         Depth::All { .. } => Duration::from_secs(4 * 60 * 60),
     };
-    let ended = outcome(crew, limit);
+    let mut total = Total::default();
+    let ended = outcome(crew, limit, || total.look(&ledger, &rows));
     drop(scratch);
-    if !(judge(&ledger, &rows, whole, start) && ended) {
+    if !(total.judge(&rows, whole, start) && ended) {
         std::process::exit(1);
     }
 }
@@ -99,7 +103,7 @@ extern "C" fn interrupt(_: nix::libc::c_int) {
 }
 
 /// Waits for the workers. One that hangs is a failure, too; what is left of the crew goes with it.
-fn outcome(mut crew: Vec<Forked>, limit: Duration) -> bool {
+fn outcome(mut crew: Vec<Forked>, limit: Duration, mut look: impl FnMut()) -> bool {
     let start = Instant::now();
     for end in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         // SAFETY: the handler only stores to an atomic.
@@ -114,6 +118,7 @@ fn outcome(mut crew: Vec<Forked>, limit: Duration) -> bool {
                 false
             }
         });
+        look();
         if crew.is_empty() {
             return well;
         }
@@ -166,46 +171,81 @@ fn depth() -> Depth {
     }
 }
 
-/// What all rows came to. Returns whether that proves anything.
-fn judge(ledger: &Ledger, rows: &[Row], whole: bool, start: Instant) -> bool {
-    let mut total = Tally::default();
-    let mut kills: BTreeMap<&str, usize> = BTreeMap::new();
-    let mut unfinished = Vec::new();
-    for (index, row) in rows.iter().enumerate() {
-        match ledger.of(index) {
-            Some(tally) => {
-                *kills.entry(row.operation).or_default() += tally.kills;
-                total.add(&tally);
+/// What the rows came to so far.
+#[derive(Default)]
+struct Total {
+    finished: Vec<bool>,
+    kills: BTreeMap<&'static str, u64>,
+    all: Tally,
+}
+
+impl Total {
+    /// Adds and shows the rows that were finished since the last look.
+    fn look(&mut self, ledger: &Ledger, rows: &[Row]) {
+        self.finished.resize(rows.len(), false);
+        for (index, row) in rows.iter().enumerate() {
+            if self.finished[index] {
+                continue;
             }
-            None => unfinished.push(row.name()),
+            let Some((tally, took)) = ledger.of(index) else { continue };
+            self.finished[index] = true;
+            show(row, &tally, took);
+            *self.kills.entry(row.operation).or_default() += tally.kills;
+            self.all.add(&tally);
         }
     }
+
+    /// Whether all this proves anything.
+    fn judge(&self, rows: &[Row], whole: bool, start: Instant) -> bool {
+        let Self { finished, kills, all } = self;
+        println!(
+            "step: {} operations in {} rows, {} instructions, {} kills, {} instructions left out{}, {} kills strayed, \
+             {} messages accounted for, {} sleepers saved by their slice, {} violations, {:.1} s",
+            kills.len(),
+            finished.iter().filter(|&&finished| finished).count(),
+            all.instructions,
+            all.kills,
+            all.left_out,
+            if all.skipped > 0 { " (+: and those before the segment was mapped)" } else { "" },
+            all.strayed,
+            all.messages,
+            all.rescues,
+            all.wrong,
+            start.elapsed().as_secs_f64()
+        );
+        let missing = rows.iter().zip(finished).filter(|&(_, &finished)| !finished);
+        let missing: Vec<String> = missing.map(|(row, _)| row.name()).collect();
+        if !missing.is_empty() {
+            println!("step: FAILED: not finished: {missing:?}");
+            return false;
+        }
+        // One way or another, nothing may pass by doing nothing.
+        let idle: Vec<&str> =
+            kills.iter().filter(|&(_, &kills)| kills < LEAST).map(|(name, _)| *name).collect();
+        if !idle.is_empty() || kills.is_empty() {
+            println!("step: FAILED: hardly a kill in {idle:?}");
+            return false;
+        }
+        if whole && all.rescues == 0 {
+            println!("step: FAILED: nobody was killed between publishing and waking");
+            return false;
+        }
+        all.wrong == 0
+    }
+}
+
+fn show(row: &Row, tally: &Tally, took: Duration) {
+    let skipped = if tally.skipped > 0 { "+" } else { "" };
     println!(
-        "step: {} operations in {} rows, {} kills, {} instructions left out{}, {} kills strayed, {} messages accounted for, {} sleepers saved by their slice, {} violations, {:.1} s",
-        kills.len(),
-        rows.len() - unfinished.len(),
-        total.kills,
-        total.left_out,
-        if total.skipped > 0 { " (+: and those before the segment was mapped)" } else { "" },
-        total.strayed,
-        total.messages,
-        total.rescues,
-        total.wrong,
-        start.elapsed().as_secs_f64()
+        "{:<26} {:<26} {:>8} {:>7} {:>8} {:>7} {:>7} {:>6} {:>7.1}",
+        row.operation,
+        row.state,
+        format!("{skipped}{}", tally.instructions),
+        tally.kills,
+        format!("{skipped}{}", tally.left_out),
+        tally.before,
+        tally.beyond,
+        tally.wrong,
+        took.as_secs_f64()
     );
-    if !unfinished.is_empty() {
-        println!("step: FAILED: not finished: {unfinished:?}");
-        return false;
-    }
-    // One way or another, nothing may pass by doing nothing.
-    let idle: Vec<&str> = kills.iter().filter(|&(_, &kills)| kills < LEAST).map(|(name, _)| *name).collect();
-    if !idle.is_empty() || kills.is_empty() {
-        println!("step: FAILED: hardly a kill in {idle:?}");
-        return false;
-    }
-    if whole && total.rescues == 0 {
-        println!("step: FAILED: nobody was killed between publishing and waking");
-        return false;
-    }
-    total.wrong == 0
 }

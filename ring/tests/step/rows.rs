@@ -36,8 +36,12 @@ impl Row {
     /// Whether the operation goes the same way whatever is in the ring: attaching does, where it need not
     /// allow waiting first.
     pub(crate) fn is_the_same_everywhere(&self) -> bool {
-        let attaches = self.operation.ends_with("attaches");
-        attaches && !matches!(self.setting, Setting::Ring(_, State::Polled, ..))
+        self.operation.ends_with("attaches") && !self.passes_a_barrier()
+    }
+
+    /// Whether the operation lets all processors pass a barrier, which takes longer than all the rest of it.
+    pub(crate) fn passes_a_barrier(&self) -> bool {
+        matches!(self.setting, Setting::Ring(_, State::Polled, ..))
     }
 
     /// What is there before the operation.
