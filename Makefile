@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan fuzz-smoke bench containers image
+.PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan miri fuzz-smoke bench containers image
 
 SCRIPTS := .ci/run $(wildcard containers/*.sh containers/tests/*.sh fuzz/*.sh)
 IMAGE ?= podring
@@ -32,8 +32,8 @@ lint: ## formatting, clippy, documentation, shell scripts; a warning is an error
 loom: ## every model of the algorithms, two preemptions per execution
 	cargo run -p podring-loom-tests --locked --bin models
 
-loom-deep: ## the same with three preemptions: hours
-	LOOM_PREEMPTIONS=3 cargo run -p podring-loom-tests --locked --bin models -- --limit 86400
+loom-deep: ## the same with three preemptions: see loom-tests/README.md for how long
+	LOOM_PREEMPTIONS=3 cargo run -p podring-loom-tests --locked --bin models -- --limit 14400
 
 mutants: ## weaken the algorithms one line at a time: some model must notice each
 	cargo run -p podring-loom-tests --locked --bin mutants
@@ -58,6 +58,14 @@ tsan: ## the algorithms over heap memory under ThreadSanitizer; needs a nightly 
 	@if cargo +nightly --version >/dev/null 2>&1; then \
 	  TSAN_OPTIONS=suppressions=$(CURDIR)/ring/tests/heap.suppressions $(call SANITIZED,tsan,thread,heap); \
 	else echo "tsan: skipped: no nightly compiler"; fi
+
+miri: ## the same, and the copying, under Miri; needs a nightly compiler with Miri
+	@if cargo +nightly miri setup >/dev/null 2>&1; then seeds=$${MIRI_SEEDS:-8}; \
+	  miri="cargo +nightly miri test -p podring --all-features --locked --target-dir $${CARGO_TARGET_DIR:-target}/miri"; \
+	  $$miri --lib copy::; \
+	  MIRIFLAGS="-Zmiri-many-seeds=0..$$seeds" $$miri --test heap -- --nocapture; \
+	  echo "miri: $$seeds seeds, 0 failed"; \
+	else echo "miri: skipped: no nightly compiler with Miri (rustup component add miri rust-src --toolchain nightly)"; fi
 
 fuzz-smoke: ## fuzz the segment's bytes and scripts of operations; needs a nightly compiler
 	bash fuzz/run.sh 8000
