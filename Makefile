@@ -44,8 +44,8 @@ step: ## kill a participant behind every machine instruction of every operation
 storm: ## a minute of killing, stopping and restarting both sides of verified streams
 	STORM_SECONDS=$${STORM_SECONDS:-60} cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture
 
-soak: ## the same for eight hours
-	STORM_SECONDS=28800 cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture
+soak: ## the same for eight hours, or for STORM_SECONDS
+	STORM_SECONDS=$${STORM_SECONDS:-28800} cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture
 
 hostile: ## a peer that scribbles over live rings, squats seats, cuts files
 	HOSTILE_SECONDS=$${HOSTILE_SECONDS:-30} cargo test -p podring --all-features --locked --test hostile -- --nocapture --test-threads 1
