@@ -73,6 +73,7 @@ remapped() {
 
 row "0600, the same user" taking_part 0600 yes ""
 row "0600, another user" taking_part 0600 no "--user 2000:2000"
+row "0644, another user" taking_part 0644 no "--user 2000:2000"
 row "0666, another user" taking_part 0666 yes "--user 2000:2000"
 row "0660, another user of the group" taking_part 0660 yes "--user 2000:1000"
 row "0660, another user and group" taking_part 0660 no "--user 2000:2000"

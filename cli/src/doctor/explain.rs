@@ -58,8 +58,9 @@ pub(super) fn difference(mine: &Fingerprint, theirs: &Fingerprint) -> Option<Cau
             side("container-layer")
         );
         cause("container-layer", text, ONE_VOLUME)
-    } else if mine.ipc.is_some() && mine.ipc == theirs.ipc {
-        // The namespace came with a /dev/shm, and one of the two has something else mounted over it.
+    } else if mine.ipc.is_some() && mine.ipc == theirs.ipc && mine.mode != theirs.mode {
+        // The namespace came with a /dev/shm, and one of the two has something else mounted over it. Two of the
+        // same kind say nothing: the number may be another namespace's, from before a restart.
         let host = if mine.ipc == Some(INITIAL_IPC) { " (the host's)" } else { "" };
         let text = format!(
             "both are in one IPC namespace{host}, but a volume at the directory wins over --ipc, and they \
@@ -200,6 +201,8 @@ mod tests {
             (side("host", 1, host), side("tmpfs-volume", 2, host), "volume-wins"),
             (side("docker-shm", 1, 7), side("tmpfs-volume", 2, 7), "volume-wins"),
             (side("tmpfs-volume", 1, 1), side("tmpfs-volume", 2, 2), "two-volumes"),
+            (side("tmpfs-volume", 1, 7), side("tmpfs-volume", 2, 7), "two-volumes"),
+            (side("docker-shm", 1, 7), side("docker-shm", 2, 7), "not-joined"),
             (named("disk-volume", 1, "a"), named("disk-volume", 2, "b"), "two-volumes"),
             (named("disk-volume", 1, "a"), named("disk-volume", 2, "a"), "two-daemons"),
             (side("disk-directory", 1, 1), side("disk-directory", 2, 2), "two-directories"),

@@ -19,6 +19,14 @@ pub(super) fn check(place: &Place, name: &str) -> Finding {
                 ))
                 .fact("error", error.kind())
         }
+        Err(error @ podring::Error::Permission { owner: Some(owner), mode: Some(mode), .. }) => {
+            let found = format!(
+                "'{name}' has mode {} of uid {owner}: uid {} may neither look at it nor take part",
+                human::mode(mode),
+                place.uid
+            );
+            open_to_others(Finding::fail(CHECK, found), name, owner).fact("error", error.kind())
+        }
         Err(error) => Finding::fail(CHECK, error.to_string()).fact("error", error.kind()),
     };
     finding.fact("ring", name)
@@ -55,19 +63,23 @@ fn known(place: &Place, report: &Report) -> Finding {
         ls::fill(report),
         report.uid
     );
-    let finding = if access(&report.path, AccessFlags::R_OK | AccessFlags::W_OK).is_err()
-        && !place.is_read_only()
-    {
-        Finding::fail(CHECK, format!("{found}; uid {} may look at it, but not take part", place.uid))
-            .remedy(format!("podring create {} --mode 0666   # made anew, open to every user", report.name))
-            .remedy(format!("docker run --user {}:{} ...   # the ring's owner", report.uid, report.gid))
-    } else {
-        Finding::ok(CHECK, found)
-    };
+    let finding =
+        if access(&report.path, AccessFlags::R_OK | AccessFlags::W_OK).is_err() && !place.is_read_only() {
+            let found = format!("{found}; uid {} may look at it, but not take part", place.uid);
+            open_to_others(Finding::fail(CHECK, found), &report.name, report.uid)
+        } else {
+            Finding::ok(CHECK, found)
+        };
     finding
         .fact("state", report.state.to_string())
         .fact("mode", mode)
         .fact("uid", report.uid)
         .fact("fill_percent", ls::fill_percent(report))
         .fact("attached", seats)
+}
+
+fn open_to_others(finding: Finding, name: &str, owner: u32) -> Finding {
+    finding
+        .remedy(format!("podring create {name} --mode 0666   # made anew, open to every user"))
+        .remedy(format!("docker run --user {owner} ...   # the ring's owner"))
 }
