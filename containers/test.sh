@@ -23,7 +23,7 @@ say "building the static binary and the image ..."
 build_binary
 BUILT_IMAGE=$ID
 build_image "$ID"
-export PODRING_IMAGE PODRING_SUITE="$ID"
+export PODRING PODRING_IMAGE PODRING_SUITE="$ID"
 
 passed=0 failed=0 skipped=0
 for name in "${cases[@]}"; do

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+use crate::doctor::{Fingerprint, Part};
 use crate::{duration, rate, size};
 
 /// Shared-memory rings between containers: send, receive, inspect, verify.
@@ -48,6 +49,13 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// Remove rings; one that is in use only with --force
     Rm(RmArgs),
+    /// Say whether rings can work here, what they share, and what mends it if not
+    ///
+    /// Each line is ok, warn or fail, with the command that mends it. With --with NAME on both sides at the same
+    /// time: whether the two see the same memory, by a token really exchanged, and the likely cause if not.
+    ///
+    /// Exit status: 1 if anything fails; warnings do not.
+    Doctor(DoctorArgs),
     /// Check delivery: sequence numbers and checksums of random messages
     #[command(subcommand)]
     Verify(VerifyCommand),
@@ -245,6 +253,33 @@ pub(crate) struct RmArgs {
     /// Remove a ring although it is in use, or a file that is not a ring of this version
     #[arg(long, conflicts_with = "stale")]
     pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    /// Also look at this ring: is it there, may this user take part, who does
+    #[arg(conflicts_with = "with")]
+    pub(crate) name: Option<String>,
+
+    /// Capacity of the ring that is to be made here: is there room for it?
+    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "1M")]
+    pub(crate) size: usize,
+
+    /// Meet the other side, which runs the same command: do both see the same memory?
+    #[arg(long, value_name = "NAME")]
+    pub(crate) with: Option<String>,
+
+    /// With --with: how long to wait for the other side
+    #[arg(long, value_name = "DUR", default_value = "10s", value_parser = duration::parse)]
+    pub(crate) timeout: Duration,
+
+    /// Explain why the side that printed this fingerprint sees other memory than this one
+    #[arg(long, value_name = "FINGERPRINT", value_parser = Fingerprint::parse)]
+    pub(crate) peer_fingerprint: Option<Fingerprint>,
+
+    /// Be the second process of a self-test
+    #[arg(long, hide = true, value_enum)]
+    pub(crate) helper: Option<Part>,
 }
 
 #[derive(Debug, Subcommand)]

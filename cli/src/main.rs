@@ -6,6 +6,7 @@ mod args;
 mod completions;
 mod cpu;
 mod create;
+mod doctor;
 mod duration;
 mod environment;
 mod hex;
@@ -79,6 +80,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Ls => ls::run(dir, output),
         Command::Info(args) => info::run(dir, args, output),
         Command::Rm(args) => rm::run(dir, args, output),
+        Command::Doctor(args) => doctor::run(dir, args, output),
         Command::Verify(VerifyCommand::Producer(args)) => verify::producer::run(dir, args, output),
         Command::Verify(VerifyCommand::Consumer(args)) => verify::consumer::run(dir, args, output),
         Command::Verify(VerifyCommand::Account(args)) => verify::account::run(args, output),

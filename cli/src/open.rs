@@ -63,13 +63,14 @@ fn open<T>(
         let slice = left.min(SLICE);
         match attach(options(dir, name, args).open_timeout(slice)) {
             Ok(handle) => return Ok(handle),
-            Err(Error::NotFound { ring, dir, .. }) => {
+            Err(Error::NotFound { ring, dir, seen, .. }) => {
                 if signals::stopped() {
                     return Err(Ended::Stopped);
                 }
                 left -= slice;
                 if left.is_zero() {
-                    return Err(Ended::Failed(Error::NotFound { ring, dir, waited: args.open_timeout }));
+                    let waited = args.open_timeout;
+                    return Err(Ended::Failed(Error::NotFound { ring, dir, seen, waited }));
                 }
             }
             Err(error) => return Err(Ended::Failed(error)),

@@ -87,10 +87,14 @@ impl Failure {
     /// For commands that look at a ring or remove it: they neither create one nor wait for it.
     pub(crate) fn of_onlooker(error: Error) -> Self {
         let message = match &error {
-            Error::NotFound { ring, dir, .. } => format!(
-                "ring '{ring}' not found: no such file in {}; `podring ls` shows what there is",
-                dir.display()
-            ),
+            Error::NotFound { ring, dir, seen, .. } => {
+                let seen = seen.as_ref().map_or_else(String::new, |seen| format!(" ({seen})"));
+                format!(
+                    "ring '{ring}' not found: no such file in {}{seen}; `podring ls` shows what there is, \
+                     `podring doctor` what this directory is",
+                    dir.display()
+                )
+            }
             Error::RoleTaken { ring, holder, .. } => {
                 format!(
                     "ring '{ring}' is in use: {holder} is attached; stop it first, or remove the ring with --force"

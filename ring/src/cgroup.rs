@@ -3,27 +3,29 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A memory limit: bytes allowed, and bytes in use that cannot be reclaimed.
+/// A control group's memory limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct MemoryLimit {
-    pub(crate) limit: u64,
-    pub(crate) used: u64,
+pub struct MemoryLimit {
+    /// Bytes allowed.
+    pub limit: u64,
+    /// Bytes in use that cannot be reclaimed.
+    pub used: u64,
 }
 
 impl MemoryLimit {
     /// Bytes left.
-    pub(crate) fn room(self) -> u64 {
+    pub fn room(self) -> u64 {
         self.limit.saturating_sub(self.used)
     }
 }
 
 /// The tightest memory limit over this process, or `None` where there is none.
-pub(crate) fn memory_limit() -> Option<MemoryLimit> {
+pub fn memory_limit() -> Option<MemoryLimit> {
     tightest_memory(&Groups::of_this_process("memory"))
 }
 
 /// Processors' worth of time this process may use, or `None` where there is no quota.
-pub(crate) fn processors() -> Option<f64> {
+pub fn processors() -> Option<f64> {
     tightest_quota(&Groups::of_this_process("cpu"))
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::directory::Directory;
 use crate::peer::{Peer, Role};
 
 /// What a call returns.
@@ -38,6 +39,8 @@ pub enum Error {
         ring: Arc<str>,
         /// Where it was looked for.
         dir: PathBuf,
+        /// What that looks like to this process.
+        seen: Option<Box<Directory>>,
         /// How long.
         waited: Duration,
     },
@@ -292,7 +295,7 @@ impl std::error::Error for Error {
 }
 
 /// A size as people write it; exact bytes where the unit would hide something.
-struct Size(u64);
+pub(crate) struct Size(pub(crate) u64);
 
 impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -322,14 +325,20 @@ impl fmt::Display for Error {
             Self::OptionInvalid { ring, option, value, why } => {
                 write!(f, "ring '{ring}': {option} cannot be {value}: {why}")
             }
-            Self::NotFound { ring, dir, waited } => write!(
-                f,
-                "ring '{ring}' not found: no such file in {} after {:.1} s; start the side that creates it, or \
-                 let this side create it; in containers, check that both mount the same volume at {}",
-                dir.display(),
-                waited.as_secs_f64(),
-                dir.display()
-            ),
+            Self::NotFound { ring, dir, seen, waited } => {
+                write!(f, "ring '{ring}' not found: no such file in {}", dir.display())?;
+                if let Some(seen) = seen {
+                    write!(f, " ({seen})")?;
+                }
+                write!(
+                    f,
+                    " after {:.1} s; start the side that creates it, or let this side create it; in containers, \
+                     check that both mount the same volume at {}: `podring doctor --with {ring}` on both sides says \
+                     whether they see the same memory, and why not",
+                    waited.as_secs_f64(),
+                    dir.display()
+                )
+            }
             Self::Exists { ring, path } => write!(
                 f,
                 "ring '{ring}' exists already: {}; open it instead, or remove it with `podring rm {ring}`",
@@ -338,7 +347,8 @@ impl fmt::Display for Error {
             Self::NoDirectory { ring, dir } => write!(
                 f,
                 "ring '{ring}': the directory {} does not exist; a container run with --ipc=none has no \
-                 /dev/shm: mount a tmpfs volume there (docker: -v VOLUME:/dev/shm), or name another directory",
+                 /dev/shm: mount a tmpfs volume there (docker: -v VOLUME:/dev/shm), or name another directory; \
+                 `podring doctor` says more",
                 dir.display()
             ),
             Self::NoSpace { ring, dir, needed, free, total } => {
@@ -445,7 +455,8 @@ impl fmt::Display for Error {
                 } else {
                     write!(
                         f,
-                        "the other side is not attached: has it been started, and with the same volume?"
+                        "the other side is not attached: has it been started, and with the same volume? \
+                         `podring doctor --with {ring}` on both sides says whether they see the same memory"
                     )
                 }
             }

@@ -6,11 +6,13 @@
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
+pub use crate::cgroup::{MemoryLimit, memory_limit, processors};
 use crate::peer::Role;
+use crate::shape::LARGEST_RING;
+use crate::shm::header::{DATA_OFFSET, LAYOUT, MIN_CAPACITY, SeatState, from_ns};
 pub use crate::shm::header::{Element, Kind};
-use crate::shm::header::{LAYOUT, SeatState, from_ns};
 use crate::shm::object::{self, Access, Location};
 use crate::shm::region::Region;
 use crate::shm::seats;
@@ -19,6 +21,13 @@ use crate::{Error, Result};
 
 /// The layout of segments that this version makes and opens.
 pub const LAYOUT_VERSION: u32 = LAYOUT;
+
+/// Bytes that the file of a ring of bytes with this capacity has, its header included; `None` where there
+/// can be no such ring.
+pub fn file_bytes(capacity: u64) -> Option<u64> {
+    let rounded = capacity.checked_next_power_of_two().filter(|&rounded| rounded <= LARGEST_RING)?;
+    Some(DATA_OFFSET as u64 + rounded.max(MIN_CAPACITY))
+}
 
 /// What is to be said of a file in the directory of rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -199,7 +208,7 @@ fn listing(dir: &Path, name: &str, meta: &std::fs::Metadata) -> Listing {
 pub fn report(dir: &Path, name: &str) -> Result<Report> {
     let at = Location::new(name, dir)?;
     let Some((opened, identity)) = object::open(&at, Access::Read)? else {
-        return Err(Error::NotFound { ring: at.ring, dir: at.dir, waited: std::time::Duration::ZERO });
+        return Err(at.not_found(Duration::ZERO));
     };
     let meta = opened.file.metadata().map_err(|error| at.os("stat", error))?;
     let region = Region::map(&at, opened, identity, Access::Read)?;
@@ -276,8 +285,7 @@ pub enum Remove {
 /// living participant, or what is wrong with a file that is not a ring.
 pub fn remove(dir: &Path, name: &str, how: Remove) -> Result<()> {
     let at = Location::new(name, dir)?;
-    let not_found =
-        || Error::NotFound { ring: at.ring.clone(), dir: at.dir.clone(), waited: std::time::Duration::ZERO };
+    let not_found = || at.not_found(Duration::ZERO);
     // Held until the name is gone: nobody sits down in between.
     let mut seats_held = None;
     if how == Remove::IfStale {

@@ -36,6 +36,7 @@ mod algo;
 mod cgroup;
 mod consumer;
 mod copy;
+mod directory;
 mod error;
 mod fork;
 mod guard;
@@ -55,6 +56,7 @@ mod typed;
 mod waiting;
 
 pub use consumer::Consumer;
+pub use directory::Directory;
 pub use error::{Error, Result};
 pub use guard::{Batch, Claim, Drain, Message};
 pub use options::{ConsumerDeath, Create, Mpmc, Options, PeerLoss, Spsc, Wait};

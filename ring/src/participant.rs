@@ -102,7 +102,7 @@ impl Participant {
                 };
                 let waited = start.elapsed();
                 if waited >= patience {
-                    return Err(Error::NotFound { ring: at.ring, dir: at.dir, waited });
+                    return Err(at.not_found(waited));
                 }
                 std::thread::sleep(LOOK_AGAIN);
             } else {

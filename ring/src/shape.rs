@@ -22,7 +22,7 @@ pub(crate) struct Shape {
 }
 
 /// Bytes of the largest ring's data.
-const LARGEST_RING: u64 = 1 << 39;
+pub(crate) const LARGEST_RING: u64 = 1 << 39;
 /// The largest message of a ring with many participants, where nothing was asked: a slot of 1 KiB.
 const DEFAULT_SLOT_MESSAGE: u64 = 1008;
 /// Slots of such a ring, where nothing was asked.

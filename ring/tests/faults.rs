@@ -597,7 +597,13 @@ fn a_read_only_mount_is_named() {
 fn a_missing_directory_is_named() {
     let scratch = Scratch::new("no-dir");
     let dir = scratch.beside("nowhere");
-    let said = &["ring 'ring': the directory", "nowhere does not exist", "--ipc=none", "-v VOLUME:/dev/shm"];
+    let said = &[
+        "ring 'ring': the directory",
+        "nowhere does not exist",
+        "--ipc=none",
+        "-v VOLUME:/dev/shm",
+        "podring doctor",
+    ];
     refused(ring_in(&dir, "ring").producer(), "NoDirectory", said);
     refused(ring_in(&dir, "ring").make(), "NoDirectory", said);
     refused(ring_in(&dir, "ring").create(Create::Never).consumer(), "NoDirectory", said);
@@ -641,18 +647,46 @@ fn a_second_producer_is_told_who_is_the_first() {
 fn a_peer_that_never_comes_is_a_time_out() {
     let scratch = Scratch::new("never-comes");
     let mut rx = scratch.ring("ring").consumer().expect("a consumer");
-    let said =
-        &["ring 'ring': no message within 0.0", "the other side is not attached", "has it been started"];
+    let said = &[
+        "ring 'ring': no message within 0.0",
+        "the other side is not attached",
+        "podring doctor --with ring",
+    ];
     let error = refused(rx.recv_timeout(MOMENT), "Timeout", said);
     assert!(matches!(error, Error::Timeout { waited, peer_attached: false, .. } if waited >= MOMENT));
     refused(rx.wait_for_peer(MOMENT), "Timeout", &["ring 'ring': no peer within 0.0", "not attached"]);
     let start = Instant::now();
     let missing = scratch.ring("missing").create(Create::Never).open_timeout(MOMENT).producer();
     let dir = scratch.dir().display().to_string();
-    let error =
-        refused(missing, "NotFound", &["ring 'missing' not found", &dir, "after 0.0 s", "same volume"]);
+    let said = &[
+        "ring 'missing' not found",
+        &dir,
+        "after 0.0 s",
+        "same volume",
+        "podring doctor --with missing` on both sides",
+    ];
+    let error = refused(missing, "NotFound", said);
     assert!(matches!(error, Error::NotFound { waited, .. } if waited >= MOMENT));
     assert!(start.elapsed() < SOON);
+}
+
+/// Two containers that see different directories never meet: what was looked at is half the answer.
+#[test]
+fn what_was_looked_at_is_named_with_a_ring_that_is_not_there() {
+    let scratch = Scratch::new("looked-at");
+    fs::set_permissions(scratch.dir(), fs::Permissions::from_mode(0o1755)).expect("a mode");
+    let owner = scratch.dir().metadata().expect("the directory").uid();
+    let missing = || scratch.ring("missing").create(Create::Never).open_timeout(Duration::ZERO).consumer();
+    let text = format!("mode 1755 of uid {owner}, empty) after");
+    let error = refused(missing(), "NotFound", &[&text, " free, "]);
+    let Error::NotFound { seen: Some(seen), .. } = error else { unreachable!("checked") };
+    let system = nix::sys::statvfs::statvfs(scratch.dir()).expect("statvfs");
+    assert_eq!(seen.total, system.blocks() * system.fragment_size());
+    assert_eq!((seen.mode, seen.uid, seen.entries), (0o1755, owner, Some(0)));
+    scratch.ring("other").make().expect("a ring");
+    refused(missing(), "NotFound", &[", 1 file) after"]);
+    let report = refused(inspect::report(scratch.dir(), "missing"), "NotFound", &["1 file)"]);
+    assert!(matches!(report, Error::NotFound { seen: Some(_), .. }));
 }
 
 // --- removed and re-created --------------------------------------------------------------------------------

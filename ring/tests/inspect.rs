@@ -133,3 +133,16 @@ fn a_ring_is_never_removed_under_somebody_who_just_came() {
         done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
 }
+
+#[test]
+fn the_bytes_of_a_ring_are_known_before_it_is_made() {
+    let scratch = Scratch::new("file-bytes");
+    for capacity in [1, 4096, 4097, 1 << 20] {
+        let name = format!("ring-{capacity}");
+        scratch.ring(&name).capacity(capacity).make().expect("a ring");
+        let made = inspect::report(scratch.dir(), &name).expect("a report").bytes;
+        assert_eq!(inspect::file_bytes(capacity as u64), Some(made));
+    }
+    assert_eq!(inspect::file_bytes(1 << 40), None);
+    assert_eq!(inspect::file_bytes(u64::MAX), None);
+}

@@ -1,5 +1,6 @@
 //! The program as its users see it: real processes, real rings, exit statuses and texts.
 
+mod doctor;
 mod exit_status;
 mod formats;
 mod inspect;

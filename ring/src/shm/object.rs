@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, RenameFlags, renameat2};
@@ -16,6 +17,7 @@ use nix::unistd::{geteuid, linkat};
 
 use super::header::{IDENTITY_BYTES, Identity, LAYOUT, Rejected};
 use super::space;
+use crate::directory::Directory;
 use crate::{Error, Result};
 use crate::{cgroup, fork};
 
@@ -59,6 +61,12 @@ impl Location {
 
     pub(crate) fn os(&self, doing: &'static str, source: impl Into<io::Error>) -> Error {
         Error::Os { ring: self.ring.clone(), doing, source: source.into() }
+    }
+
+    /// There is nothing of this name; what there is instead goes with it.
+    pub(crate) fn not_found(&self, waited: Duration) -> Error {
+        let seen = Directory::look(&self.dir).map(Box::new);
+        Error::NotFound { ring: self.ring.clone(), dir: self.dir.clone(), seen, waited }
     }
 
     fn not_a_ring(&self, what: impl fmt::Display) -> Error {
