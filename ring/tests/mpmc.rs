@@ -372,6 +372,97 @@ fn four_and_one() {
     many("mpmc-four-one", 4, 1, 4, Wait::Park);
 }
 
+/// When an operation began and ended, and on which message.
+struct Done {
+    id: u64,
+    began: Instant,
+    ended: Instant,
+}
+
+/// What one queue that is asked one thing after the other could have answered: whatever ended before something else began
+/// comes before it in the order of ids. (Sends and receives that find no room or nothing are no part of it: "nothing to be
+/// had now" is also the answer while the next message is being written.)
+fn in_one_order(mut history: Vec<Done>, what: &str) {
+    history.sort_by_key(|done| done.id);
+    assert!(history.windows(2).all(|pair| pair[0].id < pair[1].id), "each id once, {what}");
+    let mut earliest_end = None;
+    for done in history.iter().rev() {
+        if let Some((id, end)) = earliest_end {
+            assert!(done.began <= end, "{what} {id} had ended before {} began", done.id);
+        }
+        if earliest_end.is_none_or(|(_, end)| done.ended < end) {
+            earliest_end = Some((done.id, done.ended));
+        }
+    }
+}
+
+/// The history of many threads is one of a first-in, first-out queue (a direct witness: the ids are its order; Herlihy
+/// and Wing 1990).
+#[test]
+fn histories_are_those_of_one_queue() {
+    const EACH: usize = 4000;
+    let scratch = Scratch::new("mpmc-linear");
+    let _watchdog = watchdog(4 * SOON, "a history");
+    ring(scratch.dir()).make().expect("made");
+    let (sends, receives) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for producer in 0..3u64 {
+            let (sends, dir) = (&sends, scratch.dir());
+            scope.spawn(move || {
+                let mut tx = ring(dir).producer().expect("a seat");
+                let mut mine = Vec::new();
+                for number in 0..EACH as u64 {
+                    let began = Instant::now();
+                    let mut claim = tx.claim(16).expect("room");
+                    claim[..8].copy_from_slice(&producer.to_le_bytes());
+                    claim[8..].copy_from_slice(&number.to_le_bytes());
+                    let id = claim.id();
+                    claim.commit();
+                    mine.push(Done { id, began, ended: Instant::now() });
+                }
+                sends.lock().expect("nobody panics here").extend(mine);
+            });
+        }
+        for _ in 0..3 {
+            let (receives, dir) = (&receives, scratch.dir());
+            scope.spawn(move || {
+                let mut rx = ring(dir).consumer().expect("a seat");
+                let mut mine = Vec::new();
+                for _ in 0..EACH {
+                    let began = Instant::now();
+                    let id = rx.recv().expect("a message").id();
+                    mine.push(Done { id, began, ended: Instant::now() });
+                }
+                receives.lock().expect("nobody panics here").extend(mine);
+            });
+        }
+    });
+    let mut sends = sends.into_inner().expect("nobody panics here");
+    let mut receives = receives.into_inner().expect("nobody panics here");
+    sends.sort_by_key(|done| done.id);
+    receives.sort_by_key(|done| done.id);
+    assert_eq!((sends.len(), receives.len()), (3 * EACH, 3 * EACH));
+    for (send, receive) in sends.iter().zip(&receives) {
+        assert_eq!(send.id, receive.id);
+        assert!(send.began <= receive.ended, "message {} was received before it was sent", send.id);
+    }
+    in_one_order(sends, "send");
+    in_one_order(receives, "receive");
+}
+
+#[test]
+fn the_judge_of_histories_refuses_a_wrong_one() {
+    let start = Instant::now();
+    let done = |id, began, ended| Done {
+        id,
+        began: start + Duration::from_millis(began),
+        ended: start + Duration::from_millis(ended),
+    };
+    in_one_order(vec![done(1, 0, 9), done(0, 5, 9), done(2, 9, 10)], "right");
+    let wrong = std::panic::catch_unwind(|| in_one_order(vec![done(1, 0, 3), done(0, 5, 9)], "wrong"));
+    assert!(wrong.is_err());
+}
+
 #[test]
 fn a_forked_child_does_nothing_to_the_ring() {
     let scratch = Scratch::new("mpmc-fork");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::board::{Board, Count};
 use crate::common::child::{arg, spawn};
 use crate::common::{Random, SOON, Scratch, watchdog};
-use crate::victims::{BYTES, TYPED};
+use crate::victims::{BYTES, MANY, TYPED};
 
 /// Hostile writes that a run has to survive at least.
 const WRITES: u64 = 20_000;
@@ -13,8 +13,9 @@ const WRITES: u64 = 20_000;
 /// little was tried.
 const CALLS: u64 = 100;
 
-const SEND_AND_RECEIVE: [&str; 2] = ["send", "receive"];
-const TYPED_TOO: [&str; 4] = ["send", "receive", "typed-send", "typed-receive"];
+const SEND_AND_RECEIVE: [&str; 4] = ["send", "receive", "send-among-many", "receive-among-many"];
+const TYPED_TOO: [&str; 6] =
+    ["send", "receive", "send-among-many", "receive-among-many", "typed-send", "typed-receive"];
 
 /// How long the attack lasts: `HOSTILE_SECONDS`, by default 5.
 fn duration() -> Duration {
@@ -29,6 +30,7 @@ fn scribbling_over_live_rings_is_survived() {
     let scratch = Scratch::new("scribble");
     scratch.ring(BYTES).capacity(4096).make().expect("a ring");
     make_typed(&scratch);
+    podring::mpmc(MANY).dir(scratch.dir()).slots(16).largest_message(100).make().expect("a ring");
     let players = if cfg!(feature = "bytemuck") { &TYPED_TOO[..] } else { &SEND_AND_RECEIVE };
     let board_file = scratch.beside("board");
     let board = Board::make(&board_file, 2 + players.len());
@@ -44,7 +46,7 @@ fn scribbling_over_live_rings_is_survived() {
         .zip(1..)
         .map(|(role, row)| (*role, row, start(role, row, &[])))
         .collect();
-    let mut attacker = start("scribble", 0, &[BYTES, TYPED]);
+    let mut attacker = start("scribble", 0, &[BYTES, TYPED, MANY]);
 
     let began = Instant::now();
     let tried_enough = || {

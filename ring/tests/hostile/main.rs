@@ -16,6 +16,7 @@ mod locks;
 mod names;
 mod scribble;
 mod victims;
+mod victims_among_many;
 
 #[test]
 #[ignore = "the other processes of these tests, which start them"]
@@ -26,6 +27,8 @@ fn child() {
         ("receive", victims::receive),
         ("typed-send", victims::typed_send),
         ("typed-receive", victims::typed_receive),
+        ("send-among-many", victims_among_many::send),
+        ("receive-among-many", victims_among_many::receive),
         ("watch", victims::watch),
         ("squat", locks::squat),
         ("trust", files::trust),

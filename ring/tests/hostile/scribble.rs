@@ -99,6 +99,7 @@ impl Ring {
             }
             2 | 3 => self.replay(random),
             4 | 5 => self.position(random),
+            6..=9 | 15 | 16 if self.has_slots() => self.slot(random),
             6..=9 => self.record_header(random),
             10 | 11 => self.wait_word(random),
             12 => {
@@ -119,7 +120,7 @@ impl Ring {
     /// Any word but the identity's, those in use more often.
     fn anywhere(&self, random: &mut Random) -> usize {
         let at = match random.below(4) {
-            0 => CONTROL as u64 + random.below(640),
+            0 => CONTROL as u64 + random.below(896),
             1 => SEATS as u64 + random.below(2 * SEAT as u64),
             2 => SEATS as u64 + random.below((DATA - SEATS) as u64),
             _ => DATA as u64 + random.below(self.data_len()),
@@ -183,6 +184,28 @@ impl Ring {
             _ => random.below(len + 16),
         };
         self.put(at, kind | bytes);
+    }
+
+    /// Whether many may take part.
+    fn has_slots(&self) -> bool {
+        self.identity[1] >> 32 >= 3
+    }
+
+    /// A slot's word where the next one is written or read, or anywhere, almost as it should be; a length; a position
+    /// with somebody's name.
+    fn slot(&mut self, random: &mut Random) {
+        let (slots, stride) = (self.identity[4], self.identity[5]);
+        let counter = if random.one_in(2) { TAIL } else { HEAD };
+        let ticket = (self.get(counter) >> 9).wrapping_add(random.below(5)).wrapping_sub(2);
+        let lap = slots * random.below(3);
+        let ticket = if random.one_in(2) { ticket.wrapping_sub(slots) } else { ticket }.wrapping_add(lap);
+        let word = ticket << 9 | random.below(64) << 3 | random.below(8);
+        let at = DATA + (ticket % slots * stride) as usize;
+        match random.below(4) {
+            0 => self.put(at + 8, [random.below(128), random.next()][random.below(2) as usize]),
+            1 => self.put(counter, ticket << 9 | random.below(64) << 3),
+            _ => self.put(at, word),
+        }
     }
 
     /// A message that nobody sent: positions and header almost go together.

@@ -12,6 +12,7 @@ use crate::guard::{self, Guards};
 
 pub(crate) const BYTES: &str = "bytes";
 pub(crate) const TYPED: &str = "typed";
+pub(crate) const MANY: &str = "many";
 #[cfg(feature = "bytemuck")]
 pub(crate) type Element = [u32; 4];
 /// Calls with one handle before it is given up, if nothing goes wrong.
@@ -20,19 +21,19 @@ const ROUNDS: u64 = 60;
 #[cfg(feature = "bytemuck")]
 const UNLIMITED: Duration = Duration::from_secs(10);
 /// Bytes behind a buffer that must stay what they are.
-const MARGIN: usize = 64;
+pub(crate) const MARGIN: usize = 64;
 /// A buffer smaller than this is too small for many messages.
 const SMALL_BUFFER: usize = 64;
-const UNTOUCHED: u8 = 0xA5;
+pub(crate) const UNTOUCHED: u8 = 0xA5;
 
-struct Victim<'a> {
-    dir: &'a Path,
-    calls: Calls<'a>,
-    random: Random,
+pub(crate) struct Victim<'a> {
+    pub(crate) dir: &'a Path,
+    pub(crate) calls: Calls<'a>,
+    pub(crate) random: Random,
 }
 
 /// Arguments: the directory, the board, the row on it, and the seed.
-fn run(args: &[String], mut live: impl FnMut(&mut Victim<'_>)) {
+pub(crate) fn run(args: &[String], mut live: impl FnMut(&mut Victim<'_>)) {
     guard::ceiling();
     let board = Board::map(Path::new(&args[1]));
     let calls = Calls::new(&board, args[2].parse().expect("a row"));
@@ -45,23 +46,28 @@ fn run(args: &[String], mut live: impl FnMut(&mut Victim<'_>)) {
 
 impl Victim<'_> {
     fn options(&mut self, ring: &str) -> Options {
-        let wait = [Wait::Park, Wait::Park, Wait::Adaptive, Wait::Spin][self.random.below(4) as usize];
-        let slice = Duration::from_millis(1 + self.random.below(20));
+        let (wait, slice) = self.waiting();
         ring_in(self.dir, ring).create(Create::Never).open_timeout(Duration::ZERO).wait(wait).slice(slice)
     }
 
-    fn timeout(&mut self) -> Duration {
+    /// How to wait, and for how long at a time.
+    pub(crate) fn waiting(&mut self) -> (Wait, Duration) {
+        let wait = [Wait::Park, Wait::Park, Wait::Adaptive, Wait::Spin][self.random.below(4) as usize];
+        (wait, Duration::from_millis(1 + self.random.below(20)))
+    }
+
+    pub(crate) fn timeout(&mut self) -> Duration {
         Duration::from_micros([0, 50, 300, 2000][self.random.below(4) as usize])
     }
 
-    fn guards(&mut self, ring: &str) -> Option<Guards> {
+    pub(crate) fn guards(&mut self, ring: &str) -> Option<Guards> {
         let guards = Guards::around(&self.dir.join(ring));
         self.calls.board.add(self.calls.row, Count::Guarded, guards.is_some().into());
         guards
     }
 
     /// Whether to go on with the same handle: one whose ring is beyond repair is given up after a while.
-    fn goes_on(&mut self) -> bool {
+    pub(crate) fn goes_on(&mut self) -> bool {
         !self.calls.board.is_over() && !self.random.one_in(ROUNDS)
     }
 }
@@ -203,7 +209,7 @@ pub(crate) fn typed_receive(args: &[String]) {
 pub(crate) fn watch(args: &[String]) {
     run(args, |victim| {
         let dir = victim.dir;
-        for name in [BYTES, TYPED] {
+        for name in [BYTES, TYPED, MANY] {
             let Some(report) = victim.calls.within(Duration::ZERO, || inspect::report(dir, name)) else {
                 continue;
             };
