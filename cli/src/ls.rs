@@ -1,34 +1,62 @@
-//! `podring ls`: every file of the directory, and what is to be said of it.
+//! `podring ls`: every file of the directories, and what is to be said of it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use podring::inspect::{self, Listing, Report, Seat, State};
 use podring::{Role, Stats};
 use serde_json::{Value, json};
 
-use crate::human;
+use crate::args::PlacesArgs;
 use crate::output::{Exit, Failure, Output, Summary};
-use crate::table;
+use crate::places::Place;
 use crate::users::Users;
+use crate::{human, places, table};
 
-const HEADINGS: [&str; 13] = [
+const HEADINGS: [&str; 14] = [
     "NAME", "KIND", "STATE", "OWNER", "MODE", "BYTES", "USED", "FILL", "PRODUCER", "CONSUMER", "CREATOR",
-    "CREATED", "ACTIVE",
+    "CREATED", "ACTIVE", "DIR",
 ];
 
-pub(crate) fn run(dir: &Path, output: &Output) -> Result<Exit, Failure> {
-    let listings = inspect::list(dir)?;
+pub(crate) fn run(dirs: &[PathBuf], args: &PlacesArgs, output: &Output) -> Result<Exit, Failure> {
+    let places = places::resolve(dirs, args.all)?;
+    let listings = list(&places)?;
     let (users, now) = (Users::load(), SystemTime::now());
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
-    rows.extend(listings.iter().map(|listing| row(listing, &users, now)));
-    let rings: Vec<Value> = listings.iter().map(|listing| members(listing, &users)).collect();
-    let members = json!({ "dir": dir.display().to_string(), "rings": rings });
+    rows.extend(listings.iter().map(|(dir, listing)| row(dir, listing, &users, now)));
+    if places.len() == 1 {
+        // Where there is one directory, nobody asks which.
+        rows.iter_mut().for_each(|row| row.truncate(HEADINGS.len() - 1));
+    }
+    let rings: Vec<Value> = listings.iter().map(|(dir, listing)| members(dir, listing, &users)).collect();
+    let looked_at: Vec<String> = places.iter().map(|place| place.dir.display().to_string()).collect();
+    let members = json!({ "dir": looked_at.first(), "dirs": looked_at, "rings": rings });
     output.finish(Summary::new("ls", table::align(&rows), members))?;
     Ok(Exit::Ok)
 }
 
-fn row(listing: &Listing, users: &Users, now: SystemTime) -> Vec<String> {
+/// What is in each of these directories.
+pub(crate) fn list(places: &[Place]) -> Result<Vec<(&Path, Listing)>, Failure> {
+    let mut listings = Vec::new();
+    for place in places {
+        match inspect::list(&place.dir) {
+            Ok(list) => listings.extend(
+                list.into_iter()
+                    .filter(|listing| !place.found || is_ring(listing.state))
+                    .map(|listing| (place.dir.as_path(), listing)),
+            ),
+            Err(_) if place.found => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(listings)
+}
+
+fn is_ring(state: State) -> bool {
+    !matches!(state, State::Foreign | State::Unreadable)
+}
+
+fn row(dir: &Path, listing: &Listing, users: &Users, now: SystemTime) -> Vec<String> {
     let mut cells = vec![
         human::harmless(&listing.name),
         listing.report.as_ref().map_or_else(dash, |report| report.kind.to_string()),
@@ -49,6 +77,7 @@ fn row(listing: &Listing, users: &Users, now: SystemTime) -> Vec<String> {
         ]),
         None => cells.extend((0..7).map(|_| dash())),
     }
+    cells.push(human::harmless(&dir.display().to_string()));
     cells
 }
 
@@ -77,9 +106,10 @@ pub(crate) fn describe(seat: &Seat) -> String {
     human::harmless(&format!("{}@{}({})", seat.program, seat.host, seat.pid))
 }
 
-fn members(listing: &Listing, users: &Users) -> Value {
+fn members(dir: &Path, listing: &Listing, users: &Users) -> Value {
     let mut members = json!({
         "name": listing.name,
+        "dir": dir.display().to_string(),
         "state": listing.state.to_string(),
         "file_bytes": listing.bytes,
         "mode": human::mode(listing.mode),

@@ -15,10 +15,12 @@ mod input;
 mod json_line;
 mod ls;
 mod man;
+mod metrics;
 mod open;
 mod output;
 mod patience;
 mod ping;
+mod places;
 mod pong;
 mod rate;
 mod recv;
@@ -30,10 +32,12 @@ mod sigbus;
 mod signals;
 mod sink;
 mod size;
+mod stat;
 mod table;
 mod transfer;
 mod users;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -71,19 +75,22 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     sigbus::watch(cli.command.ring(), output)?;
-    let dir = &cli.dir;
+    let dirs = &cli.dirs;
+    let dir = || places::only(dirs);
     match &cli.command {
-        Command::Send(args) => send::run(dir, args, output),
-        Command::Recv(args) => recv::run(dir, args, output),
-        Command::Create(args) => create::run(dir, args, output),
-        Command::Ls => ls::run(dir, output),
-        Command::Info(args) => info::run(dir, args, output),
-        Command::Rm(args) => rm::run(dir, args, output),
-        Command::Verify(VerifyCommand::Producer(args)) => verify::producer::run(dir, args, output),
-        Command::Verify(VerifyCommand::Consumer(args)) => verify::consumer::run(dir, args, output),
+        Command::Send(args) => send::run(dir()?, args, output),
+        Command::Recv(args) => recv::run(dir()?, args, output),
+        Command::Create(args) => create::run(dir()?, args, output),
+        Command::Ls(args) => ls::run(dirs, args, output),
+        Command::Info(args) => info::run(dir()?, args, output),
+        Command::Rm(args) => rm::run(dirs, args, output),
+        Command::Metrics(args) => metrics::run(dirs, args, output),
+        Command::Stat(args) => stat::run(dirs, args, output),
+        Command::Verify(VerifyCommand::Producer(args)) => verify::producer::run(dir()?, args, output),
+        Command::Verify(VerifyCommand::Consumer(args)) => verify::consumer::run(dir()?, args, output),
         Command::Verify(VerifyCommand::Account(args)) => verify::account::run(args, output),
-        Command::Ping(args) => ping::run(dir, args, output),
-        Command::Pong(args) => pong::run(dir, args, output),
+        Command::Ping(args) => ping::run(dir()?, args, output),
+        Command::Pong(args) => pong::run(dir()?, args, output),
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
     }

@@ -9,8 +9,9 @@
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollTimeout, poll};
 use nix::sys::pthread::{Pthread, pthread_kill, pthread_self};
 use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, sigaction};
 
@@ -42,6 +43,20 @@ pub(crate) fn watch() -> Result<(), Failure> {
 /// Whether the user wants the program to stop.
 pub(crate) fn stopped() -> bool {
     STOPPED.load(Ordering::Relaxed)
+}
+
+/// Sleeps until then, or until the user wants the program to stop: true.
+pub(crate) fn sleep_until(then: Instant) -> bool {
+    while !stopped() {
+        let left = then.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return false;
+        }
+        // A poke ends it early. In whole milliseconds, the last one not cut off.
+        let timeout = PollTimeout::try_from(left + Duration::from_micros(999)).unwrap_or(PollTimeout::MAX);
+        let _ = poll(&mut [], timeout);
+    }
+    true
 }
 
 fn take(signals: SigSet, main: Pthread) {
