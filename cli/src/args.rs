@@ -51,6 +51,11 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// Remove rings; one that is in use only with --force
     Rm(RmArgs),
+    /// Watch rings live: rates, fill, who takes part; Enter shows one with its history
+    ///
+    /// Needs a terminal; `stat` does not. Watching disturbs nobody and needs read permission alone.
+    #[cfg(feature = "top")]
+    Top(TopArgs),
     /// Print rates, fill and waits, one line for each ring and interval
     ///
     /// SENT/s, RECV/s and BYTES/s (received) are per second; parks, stalls, wakes, slice rescues and redeliveries
@@ -251,6 +256,20 @@ pub(crate) struct PlacesArgs {
     /// Look in every shared-memory file system and volume mounted here as well (from /proc/self/mountinfo)
     #[arg(long, short)]
     pub(crate) all: bool,
+}
+
+#[cfg(feature = "top")]
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// The rings [default: all of the directory, also those still to come]
+    pub(crate) names: Vec<String>,
+
+    /// Time from look to look; + and - change it
+    #[arg(long, short, value_name = "SECONDS", default_value = "1", value_parser = duration::parse_interval)]
+    pub(crate) interval: Duration,
+
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
 }
 
 #[derive(Debug, Args)]

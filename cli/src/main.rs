@@ -15,6 +15,7 @@ mod input;
 mod json_line;
 mod ls;
 mod man;
+mod mapped;
 mod metrics;
 mod open;
 mod output;
@@ -34,6 +35,8 @@ mod sink;
 mod size;
 mod stat;
 mod table;
+#[cfg(feature = "top")]
+mod top;
 mod transfer;
 mod users;
 mod verify;
@@ -85,6 +88,8 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Info(args) => info::run(dir()?, args, output),
         Command::Rm(args) => rm::run(dirs, args, output),
         Command::Metrics(args) => metrics::run(dirs, args, output),
+        #[cfg(feature = "top")]
+        Command::Top(args) => top::run(dirs, args, output),
         Command::Stat(args) => stat::run(dirs, args, output),
         Command::Verify(VerifyCommand::Producer(args)) => verify::producer::run(dir()?, args, output),
         Command::Verify(VerifyCommand::Consumer(args)) => verify::consumer::run(dir()?, args, output),

@@ -45,6 +45,16 @@ impl Counts {
             *sum = sum.saturating_add(addend);
         }
     }
+
+    /// Since the ring was made.
+    #[cfg(any(feature = "top", test))]
+    pub(crate) fn total(report: &Report) -> Self {
+        let mut counts = Self::default();
+        for seat in &report.seats {
+            counts.add(seat.role, &seat.stats);
+        }
+        counts
+    }
 }
 
 /// What a seat has counted since an earlier look at its ring.
@@ -103,7 +113,7 @@ mod tests {
 
     use podring::Role;
 
-    use super::{Flow, alive};
+    use super::{Counts, Flow, alive};
     use crate::watch::fixture::{report, seat};
 
     #[test]
@@ -123,6 +133,7 @@ mod tests {
         assert_eq!(flow.counts.sent_bytes, 5000);
         assert_eq!(flow.counts.parks, 3);
         assert!((flow.per_second(flow.counts.sent) - 100.0).abs() < 1e-9);
+        assert_eq!(Counts::total(&later).sent, 300);
         assert_eq!((alive(&later, Role::Producer), alive(&later, Role::Consumer)), (1, 2));
     }
 
@@ -142,6 +153,7 @@ mod tests {
         let mut earlier = report("r");
         earlier.seats = vec![seat(0, Role::Producer, u64::MAX), seat(1, Role::Producer, u64::MAX)];
         let mut later = earlier.clone();
+        assert_eq!(Counts::total(&later).sent, u64::MAX);
         later.seats[0].stats.messages = 3;
         assert_eq!(Flow::between(&earlier, &later, Duration::ZERO).counts.sent, 0);
         assert_eq!(Flow::between(&earlier, &later, Duration::ZERO).per_second(5), 0.0);

@@ -3,4 +3,6 @@
 #[cfg(test)]
 pub(crate) mod fixture;
 pub(crate) mod flow;
+#[cfg(feature = "top")]
+pub(crate) mod history;
 pub(crate) mod look;

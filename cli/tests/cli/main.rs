@@ -10,4 +10,6 @@ mod scratch;
 mod signals;
 mod stat;
 mod stream;
+#[cfg(feature = "top")]
+mod top;
 mod verify;
