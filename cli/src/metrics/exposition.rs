@@ -196,7 +196,7 @@ const SEAT_GAUGES: [Metric<Seat, f64>; 2] = [
 ];
 
 /// Counters run on over all holders of a seat.
-const SEAT_COUNTERS: [Metric<Seat, u64>; 9] = [
+const SEAT_COUNTERS: [Metric<Seat, u64>; 11] = [
     ("podring_messages", "Messages published (producer) or released (consumer)", None, |it| {
         it.stats.messages
     }),
@@ -229,6 +229,10 @@ const SEAT_COUNTERS: [Metric<Seat, u64>; 9] = [
     ("podring_abandoned", "Messages claimed and dropped without being published", None, |it| {
         it.stats.abandoned
     }),
+    ("podring_dropped", "Messages that nobody got because their receiver died with them", None, |it| {
+        it.stats.dropped
+    }),
+    ("podring_repairs", "Times its holder died and what it left was put right", None, |it| it.stats.repairs),
     ("podring_attaches", "Times the seat was taken", None, |it| it.stats.attaches),
 ];
 

@@ -98,7 +98,7 @@ fn series(
 ) {
     let [head, picture] = Layout::vertical([Constraint::Length(1), Constraint::Min(0)]).areas(area);
     let shown = &values[values.len().saturating_sub(usize::from(area.width))..];
-    let span: f64 = seconds[seconds.len().saturating_sub(shown.len())..].iter().sum();
+    let span = seconds.iter().rev().take(shown.len()).fold(0.0, |sum, second| sum + second);
     let last = shown.last().copied().unwrap_or_default();
     let peak = shown.iter().copied().fold(0.0, f64::max);
     let line = format!("{name} {}, at most {} in the last {span:.0} s", show(last), show(peak));

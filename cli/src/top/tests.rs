@@ -194,7 +194,7 @@ fn names_from_other_containers_cannot_command_the_terminal() {
     let looks = BTreeMap::from([(("/di\x1br".into(), "r".to_owned()), Look { at: Instant::now(), report })]);
     state.take_in(looks, epoch());
     for _ in 0..2 {
-        let text = picture(&mut state, 200, 20);
+        let text = picture(&mut state, 200, 24);
         assert!(!text.chars().any(|it| it.is_control() && it != '\n'), "{text:?}");
         assert!(text.contains("evil?[2J"), "{text}");
         press(&mut state, KeyCode::Enter);

@@ -74,6 +74,8 @@ pub(crate) fn seat_since(seat: &Seat, earlier: Option<&Report>) -> Stats {
         redeliveries: now.redeliveries.saturating_sub(before.redeliveries),
         abandoned: now.abandoned.saturating_sub(before.abandoned),
         attaches: now.attaches.saturating_sub(before.attaches),
+        dropped: now.dropped.saturating_sub(before.dropped),
+        repairs: now.repairs.saturating_sub(before.repairs),
     }
 }
 

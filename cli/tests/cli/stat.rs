@@ -138,3 +138,24 @@ fn several_directories_are_looked_into_at_once() {
     assert_eq!((one.names().len(), two.names()), (0, vec!["foreign".to_owned()]));
     one.run(&format!("ls --dir {}/nothing", one.rings().display())).expect(3).says(&["nothing"]);
 }
+
+#[test]
+fn everybody_who_takes_part_in_a_ring_of_many_counts() {
+    let scratch = Scratch::new("stat-many");
+    let ring = || podring::mpmc("many").dir(scratch.rings()).slots(64).largest_message(16);
+    let mut producers = [ring().producer().unwrap(), ring().producer().unwrap()];
+    let mut consumers = [ring().consumer().unwrap(), ring().consumer().unwrap(), ring().consumer().unwrap()];
+    producers.iter_mut().for_each(|producer| (0..3).for_each(|_| producer.send(b"x").unwrap()));
+    consumers.iter_mut().for_each(|consumer| drop(consumer.recv().unwrap()));
+    let line = &lines(scratch.run("stat many -i 10ms -n 1 --json").expect(0).text())[0];
+    assert_eq!((&line["producers"], &line["consumers"]), (&2.into(), &3.into()), "{line}");
+    let outcome = scratch.run("metrics --once");
+    let text = outcome.expect(0).text();
+    let series = |role: &str, value: &str| {
+        let is_it = |line: &&str| {
+            line.starts_with("podring_messages_total{") && line.contains(role) && line.ends_with(value)
+        };
+        text.lines().filter(is_it).count()
+    };
+    assert_eq!((series("producer", " 3"), series("consumer", " 1")), (2, 3), "{text}");
+}

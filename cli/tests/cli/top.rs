@@ -18,7 +18,8 @@ struct Terminal {
     child: Child,
     master: File,
     slave: OwnedFd,
-    screen: Arc<Mutex<String>>,
+    /// What it wrote, and the picture that this makes.
+    screen: Arc<Mutex<(String, vt100::Parser)>>,
 }
 
 impl Terminal {
@@ -29,24 +30,30 @@ impl Terminal {
         let mut command = scratch.podring(args);
         let child = command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
         let master = File::from(pty.master);
-        let screen = Arc::new(Mutex::new(String::new()));
+        let screen = Arc::new(Mutex::new((String::new(), vt100::Parser::new(24, 120, 0))));
         let (mut reader, seen) = (master.try_clone().unwrap(), Arc::clone(&screen));
         // Ends when the last holder of the other end has closed it.
         thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(read @ 1..) = reader.read(&mut bytes) {
-                seen.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..read]));
+                let mut seen = seen.lock().unwrap();
+                seen.0.push_str(&String::from_utf8_lossy(&bytes[..read]));
+                seen.1.process(&bytes[..read]);
             }
         });
         Self { child, master, slave: pty.slave, screen }
     }
 
     fn screen(&self) -> String {
-        self.screen.lock().unwrap().clone()
+        self.screen.lock().unwrap().1.screen().contents()
     }
 
     fn wait_for(&self, what: &str) {
         wait_until(what, || self.screen().contains(what));
+    }
+
+    fn wait_for_code(&self, code: &str) {
+        wait_until(code, || self.screen.lock().unwrap().0.contains(code));
     }
 
     /// Whether lines are edited and typed letters shown, as a shell leaves it.
@@ -59,8 +66,8 @@ impl Terminal {
         assert_eq!(self.child.wait().unwrap().code(), Some(0), "{}", self.screen());
         assert!(self.is_usable(), "the terminal is not as it was");
         // The other screen has been left, and the cursor is back.
-        self.wait_for("\x1b[?1049l");
-        self.wait_for("\x1b[?25h");
+        self.wait_for_code("\x1b[?1049l");
+        self.wait_for_code("\x1b[?25h");
     }
 }
 
@@ -97,14 +104,13 @@ fn keys_and_signals_end_it_and_the_terminal_is_as_it_was() {
 fn a_ring_that_comes_later_shows() {
     let scratch = Scratch::new("top-later");
     let mut terminal = Terminal::start(&scratch, "top -i 50ms");
-    terminal.wait_for("yet;");
+    terminal.wait_for("no rings here yet");
     scratch.run("create afterwards").expect(0);
     terminal.wait_for("afterwards");
     terminal.master.write_all(b"\r").unwrap();
-    terminal.wait_for("largest");
+    terminal.wait_for("largest message");
     scratch.run("rm afterwards").expect(0);
-    // Single words: only cells that change are drawn, and blanks mostly do not.
-    terminal.wait_for("gone:");
+    terminal.wait_for("afterwards is gone");
     terminal.master.write_all(b"q").unwrap();
     terminal.ends_well();
 }
