@@ -5,7 +5,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan miri fuzz-smoke bench containers image
 
-SCRIPTS := .ci/run $(wildcard containers/*.sh containers/tests/*.sh fuzz/*.sh)
+SCRIPTS := .ci/run $(wildcard containers/*.sh containers/*/*.sh fuzz/*.sh)
 IMAGE ?= podring
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SANITIZED = CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/$(1) \

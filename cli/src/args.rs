@@ -1,5 +1,6 @@
 //! The command line: every command and option, as clap sees them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -16,12 +17,12 @@ use crate::{duration, rate, size};
 #[derive(Debug, Parser)]
 #[command(name = "podring", version, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Directory that holds the rings; both sides must share it
-    #[arg(long, global = true, value_name = "DIR", default_value = podring::DEFAULT_DIR,
+    /// Directory that holds the rings; both sides must share it. Commands that look at many rings take several
+    #[arg(long = "dir", global = true, value_name = "DIR", default_value = podring::DEFAULT_DIR,
           value_hint = ValueHint::DirPath)]
-    pub(crate) dir: PathBuf,
+    pub(crate) dirs: Vec<PathBuf>,
 
-    /// Print exactly one JSON object (on standard error where standard output carries data)
+    /// Print exactly one JSON object (on standard error where standard output carries data; `stat`: one a line)
     #[arg(long, global = true)]
     pub(crate) json: bool,
 
@@ -44,7 +45,9 @@ pub(crate) enum Command {
     /// Create a ring without attaching to it
     Create(CreateArgs),
     /// List every ring and foreign file of the directory
-    Ls,
+    ///
+    /// Of other directories that --all finds, only rings are shown.
+    Ls(PlacesArgs),
     /// Show everything about one ring
     Info(InfoArgs),
     /// Remove rings; one that is in use only with --force
@@ -56,6 +59,21 @@ pub(crate) enum Command {
     ///
     /// Exit status: 1 if anything fails; warnings do not.
     Doctor(DoctorArgs),
+    /// Watch rings live: rates, fill, who takes part; Enter shows one with its history
+    ///
+    /// Needs a terminal; `stat` does not. Watching disturbs nobody and needs read permission alone.
+    #[cfg(feature = "top")]
+    Top(TopArgs),
+    /// Print rates, fill and waits, one line for each ring and interval
+    ///
+    /// SENT/s, RECV/s and BYTES/s (received) are per second; parks, stalls, wakes, slice rescues and redeliveries
+    /// are counted since the line before. Watching disturbs nobody and needs read permission alone.
+    Stat(StatArgs),
+    /// Serve counters and gauges to Prometheus
+    ///
+    /// In the text format that the reader asks for, OpenMetrics or Prometheus, at http://ADDR/metrics. Watching
+    /// disturbs nobody and needs read permission alone.
+    Metrics(MetricsArgs),
     /// Check delivery: sequence numbers and checksums of random messages
     #[command(subcommand)]
     Verify(VerifyCommand),
@@ -240,6 +258,70 @@ pub(crate) struct InfoArgs {
     pub(crate) name: String,
 }
 
+/// Where to look for rings.
+#[derive(Debug, Args)]
+pub(crate) struct PlacesArgs {
+    /// Look in every shared-memory file system and volume mounted here as well (from /proc/self/mountinfo)
+    #[arg(long, short)]
+    pub(crate) all: bool,
+}
+
+#[cfg(feature = "top")]
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// The rings [default: all of the directory, also those still to come]
+    pub(crate) names: Vec<String>,
+
+    /// Time from look to look; + and - change it
+    #[arg(long, short, value_name = "SECONDS", default_value = "1", value_parser = duration::parse_interval)]
+    pub(crate) interval: Duration,
+
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatArgs {
+    /// The rings [default: all of the directory, also those still to come]
+    pub(crate) names: Vec<String>,
+
+    /// Time from line to line
+    #[arg(long, short, value_name = "SECONDS", default_value = "1", value_parser = duration::parse_interval)]
+    pub(crate) interval: Duration,
+
+    /// End after COUNT intervals
+    #[arg(long, short = 'n', value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+
+    /// Begin each line with the time
+    #[arg(long, short)]
+    pub(crate) timestamp: bool,
+
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MetricsArgs {
+    /// The rings [default: all of the directory, also those still to come]
+    pub(crate) names: Vec<String>,
+
+    /// Serve HTTP at this address (127.0.0.1:9464; port 0: any)
+    #[arg(long, value_name = "ADDR", required_unless_present = "once")]
+    pub(crate) listen: Option<SocketAddr>,
+
+    /// Print them once, in the OpenMetrics format
+    #[arg(long, conflicts_with = "listen")]
+    pub(crate) once: bool,
+
+    /// Say nothing of more rings than this
+    #[arg(long, value_name = "N", default_value = "1000")]
+    pub(crate) max_rings: usize,
+
+    #[command(flatten)]
+    pub(crate) places: PlacesArgs,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct RmArgs {
     /// The rings
@@ -249,6 +331,10 @@ pub(crate) struct RmArgs {
     /// Remove every ring of the directory that nobody is attached to
     #[arg(long)]
     pub(crate) stale: bool,
+
+    /// With --stale: in every shared-memory file system and volume mounted here as well
+    #[arg(long, short, requires = "stale")]
+    pub(crate) all: bool,
 
     /// Remove a ring although it is in use, or a file that is not a ring of this version
     #[arg(long, conflicts_with = "stale")]

@@ -21,11 +21,21 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds).map_err(|_| "the duration is too long".to_owned())
 }
 
+/// Parses the time from one look to the next.
+pub(crate) fn parse_interval(text: &str) -> Result<Duration, String> {
+    let interval = parse(text)?;
+    if (Duration::from_millis(10)..=Duration::from_secs(24 * 3600)).contains(&interval) {
+        Ok(interval)
+    } else {
+        Err("expected at least 10ms and at most 24h".to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use super::parse;
+    use super::{parse, parse_interval};
 
     #[test]
     fn units_and_fractions() {
@@ -36,6 +46,14 @@ mod tests {
         assert_eq!(parse("0"), Ok(Duration::ZERO));
         assert_eq!(parse("1h"), Ok(Duration::from_secs(3600)));
         assert_eq!(parse("250us"), Ok(Duration::from_micros(250)));
+    }
+
+    #[test]
+    fn intervals_are_neither_nothing_nor_endless() {
+        assert_eq!(parse_interval("0.5"), Ok(Duration::from_millis(500)));
+        for text in ["0", "1ns", "25h", "x"] {
+            assert!(parse_interval(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,16 @@ pub(crate) fn bytes(bytes: u64) -> String {
     }
 }
 
+/// `12.3M`, in powers of 1000; small numbers whole.
+pub(crate) fn count(number: f64) -> String {
+    let units = [(1e12, 'T'), (1e9, 'G'), (1e6, 'M'), (1e3, 'k')];
+    // 999,960 would be shown as 1000.0k.
+    match units.into_iter().find(|(unit, _)| number >= unit * 0.999_95) {
+        Some((unit, letter)) if number >= 1e4 => format!("{:.1}{letter}", number / unit),
+        _ => format!("{number:.0}"),
+    }
+}
+
 /// Permission bits as `ls -l` could show them in octal.
 pub(crate) fn mode(mode: u32) -> String {
     format!("{:04o}", mode & 0o7777)
@@ -78,7 +88,7 @@ pub(crate) fn harmless(text: &str) -> String {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::{age, bytes, date, harmless, utc};
+    use super::{age, bytes, count, date, harmless, utc};
 
     #[test]
     fn sizes() {
@@ -87,6 +97,17 @@ mod tests {
         assert_eq!(bytes(65536), "64K");
         assert_eq!(bytes(1_536 << 10), "1.5M");
         assert_eq!(bytes(1 << 30), "1G");
+    }
+
+    #[test]
+    fn counts() {
+        let shown = |number| count(number);
+        assert_eq!(shown(0.0), "0");
+        assert_eq!(shown(0.6), "1");
+        assert_eq!(shown(9999.0), "9999");
+        assert_eq!(shown(10_000.0), "10.0k");
+        assert_eq!(shown(999_960.0), "1.0M");
+        assert_eq!(shown(5_432_100.0), "5.4M");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use podring::inspect::{self, Report, Seat};
 use serde_json::Value;
 
 use crate::args::InfoArgs;
+use crate::mapped::{Mapped, Process};
 use crate::output::{Exit, Failure, Output, Summary};
 use crate::users::Users;
 use crate::{human, ls, table};
@@ -23,11 +24,15 @@ pub(crate) fn run(dir: &Path, args: &InfoArgs, output: &Output) -> Result<Exit, 
     members["uid"] = report.uid.into();
     members["gid"] = report.gid.into();
     members["owner"] = users.name(report.uid).map_or(Value::Null, Value::from);
-    output.finish(Summary::new("info", text(&report, &users), members))?;
+    let mapped = Mapped::scan();
+    let mapped_by = mapped.by(&report.path);
+    members["mapped_by"] = ls::processes(mapped_by);
+    members["processes_hidden"] = mapped.hidden.into();
+    output.finish(Summary::new("info", text(&report, &users, mapped_by), members))?;
     Ok(Exit::Ok)
 }
 
-fn text(report: &Report, users: &Users) -> String {
+fn text(report: &Report, users: &Users, mapped_by: &[Process]) -> String {
     let now = SystemTime::now();
     let size = |bytes: u64| format!("{} ({bytes} bytes)", human::bytes(bytes));
     let when = |time: SystemTime| format!("{} ({} ago)", human::utc(time), human::age(time, now));
@@ -54,6 +59,10 @@ fn text(report: &Report, users: &Users) -> String {
     if let Some(element) = &report.element {
         let shape = format!("{}, {} bytes, aligned to {}", element.name, element.size, element.align);
         facts.insert(4, ("element", human::harmless(&shape)));
+    }
+    if !mapped_by.is_empty() {
+        let processes = mapped_by.iter().map(|it| human::harmless(&format!("{}({})", it.program, it.pid)));
+        facts.push(("mapped by", processes.collect::<Vec<_>>().join(", ")));
     }
     let rows: Vec<Vec<String>> = facts.into_iter().map(|(key, value)| vec![key.to_owned(), value]).collect();
     let mut text = table::align(&rows);

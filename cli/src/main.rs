@@ -16,10 +16,13 @@ mod input;
 mod json_line;
 mod ls;
 mod man;
+mod mapped;
+mod metrics;
 mod open;
 mod output;
 mod patience;
 mod ping;
+mod places;
 mod pong;
 mod rate;
 mod recv;
@@ -31,10 +34,14 @@ mod sigbus;
 mod signals;
 mod sink;
 mod size;
+mod stat;
 mod table;
+#[cfg(feature = "top")]
+mod top;
 mod transfer;
 mod users;
 mod verify;
+mod watch;
 
 use std::process::ExitCode;
 
@@ -72,20 +79,25 @@ fn usage(error: &clap::Error) -> ExitCode {
 
 fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     sigbus::watch(cli.command.ring(), output)?;
-    let dir = &cli.dir;
+    let dirs = &cli.dirs;
+    let dir = || places::only(dirs);
     match &cli.command {
-        Command::Send(args) => send::run(dir, args, output),
-        Command::Recv(args) => recv::run(dir, args, output),
-        Command::Create(args) => create::run(dir, args, output),
-        Command::Ls => ls::run(dir, output),
-        Command::Info(args) => info::run(dir, args, output),
-        Command::Rm(args) => rm::run(dir, args, output),
-        Command::Doctor(args) => doctor::run(dir, args, output),
-        Command::Verify(VerifyCommand::Producer(args)) => verify::producer::run(dir, args, output),
-        Command::Verify(VerifyCommand::Consumer(args)) => verify::consumer::run(dir, args, output),
+        Command::Send(args) => send::run(dir()?, args, output),
+        Command::Recv(args) => recv::run(dir()?, args, output),
+        Command::Create(args) => create::run(dir()?, args, output),
+        Command::Ls(args) => ls::run(dirs, args, output),
+        Command::Info(args) => info::run(dir()?, args, output),
+        Command::Rm(args) => rm::run(dirs, args, output),
+        Command::Doctor(args) => doctor::run(dir()?, args, output),
+        Command::Metrics(args) => metrics::run(dirs, args, output),
+        #[cfg(feature = "top")]
+        Command::Top(args) => top::run(dirs, args, output),
+        Command::Stat(args) => stat::run(dirs, args, output),
+        Command::Verify(VerifyCommand::Producer(args)) => verify::producer::run(dir()?, args, output),
+        Command::Verify(VerifyCommand::Consumer(args)) => verify::consumer::run(dir()?, args, output),
         Command::Verify(VerifyCommand::Account(args)) => verify::account::run(args, output),
-        Command::Ping(args) => ping::run(dir, args, output),
-        Command::Pong(args) => pong::run(dir, args, output),
+        Command::Ping(args) => ping::run(dir()?, args, output),
+        Command::Pong(args) => pong::run(dir()?, args, output),
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
     }

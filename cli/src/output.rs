@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::environment;
 
 /// Version of the JSON objects; raised when a key changes its meaning or goes away.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// Exit status of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -169,6 +169,10 @@ impl Output {
         Self { json, environment, data_on_stdout }
     }
 
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
     /// Prints what a command did.
     pub(crate) fn finish(&self, summary: Summary) -> Result<(), Failure> {
         if self.json {
@@ -246,12 +250,16 @@ pub(crate) fn error_object(kind: &str, message: &str) -> Value {
 
 /// Prints a line on standard output. A reader that went away is a quiet end, as for `head`.
 pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
+    print_next_line(line).map(|_| ())
+}
+
+/// The same for a command that has more to say: false when nobody reads any more.
+pub(crate) fn print_next_line(line: &str) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::io("writing to standard output", &error))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::io("writing to standard output", &error)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `podring rm`: a ring's name goes; never while somebody is attached, unless forced.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use podring::Error;
 use podring::inspect::{self, Remove, State};
@@ -8,20 +8,27 @@ use serde_json::{Value, json};
 
 use crate::args::RmArgs;
 use crate::output::{Exit, Failure, Output, Summary};
+use crate::places::Place;
+use crate::{ls, places};
 
-pub(crate) fn run(dir: &Path, args: &RmArgs, output: &Output) -> Result<Exit, Failure> {
-    let (names, how) = if args.stale {
-        (stale(dir)?, Remove::IfStale)
+pub(crate) fn run(dirs: &[PathBuf], args: &RmArgs, output: &Output) -> Result<Exit, Failure> {
+    let places = if args.stale { places::resolve(dirs, args.all)? } else { Vec::new() };
+    let (rings, how) = if args.stale {
+        (stale(&places)?, Remove::IfStale)
     } else {
-        (args.names.clone(), if args.force { Remove::Force } else { Remove::IfStale })
+        // A name says nothing about which of several directories is meant.
+        let dir = places::only(dirs)?;
+        let rings = args.names.iter().map(|name| (dir, name.clone())).collect();
+        (rings, if args.force { Remove::Force } else { Remove::IfStale })
     };
     let (mut removed, mut failed) = (Vec::new(), Vec::new());
-    for name in names {
+    for (dir, name) in rings {
+        let shown = if places.len() > 1 { dir.join(&name).display().to_string() } else { name.clone() };
         match inspect::remove(dir, &name, how) {
-            Ok(()) => removed.push(name),
+            Ok(()) => removed.push(shown),
             // Between the look and the removal somebody came, or somebody else removed it: not stale any more.
             Err(Error::RoleTaken { .. } | Error::NotFound { .. }) if args.stale => {}
-            Err(error) => failed.push((name, Failure::of_onlooker(error))),
+            Err(error) => failed.push((shown, Failure::of_onlooker(error))),
         }
     }
     let text = removed.iter().map(|name| format!("removed {name}")).collect::<Vec<_>>().join("\n");
@@ -37,12 +44,12 @@ pub(crate) fn run(dir: &Path, args: &RmArgs, output: &Output) -> Result<Exit, Fa
     }
 }
 
-fn stale(dir: &Path) -> Result<Vec<String>, Failure> {
-    let listings = inspect::list(dir)?;
+fn stale(places: &[Place]) -> Result<Vec<(&Path, String)>, Failure> {
+    let listings = ls::list(places)?;
     Ok(listings
         .into_iter()
-        .filter(|listing| listing.state == State::Stale)
-        .map(|listing| listing.name)
+        .filter(|(_, listing)| listing.state == State::Stale)
+        .map(|(dir, listing)| (dir, listing.name))
         .collect())
 }
 

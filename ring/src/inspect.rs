@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime};
 pub use crate::cgroup::{MemoryLimit, memory_limit, processors};
 use crate::peer::Role;
 use crate::shape::LARGEST_RING;
-use crate::shm::header::{DATA_OFFSET, LAYOUT, MIN_CAPACITY, SeatState, from_ns};
+use crate::shm::header::{DATA_OFFSET, Identity, LAYOUT, MIN_CAPACITY, SeatState, from_ns};
 pub use crate::shm::header::{Element, Kind};
-use crate::shm::object::{self, Access, Location};
+use crate::shm::object::{self, Access, Location, Opened};
 use crate::shm::region::Region;
 use crate::shm::seats;
 use crate::stats::Stats;
@@ -210,8 +210,24 @@ pub fn report(dir: &Path, name: &str) -> Result<Report> {
     let Some((opened, identity)) = object::open(&at, Access::Read)? else {
         return Err(at.not_found(Duration::ZERO));
     };
+    describe(&at, opened, identity)
+}
+
+/// Looks at a ring that has lost its name, through whatever still leads to its file, such as `/proc/PID/fd/N` of a
+/// participant. `dir` and `name` are what it was called.
+///
+/// # Errors
+///
+/// As [`report`].
+pub fn report_through(link: &Path, dir: &Path, name: &str) -> Result<Report> {
+    let at = Location::new(name, dir)?;
+    let (opened, identity) = object::open_through(&at, link)?;
+    describe(&at, opened, identity)
+}
+
+fn describe(at: &Location, opened: Opened, identity: Identity) -> Result<Report> {
     let meta = opened.file.metadata().map_err(|error| at.os("stat", error))?;
-    let region = Region::map(&at, opened, identity, Access::Read)?;
+    let region = Region::map(at, opened, identity, Access::Read)?;
     let identity = region.identity();
     let cursors = region.cursors();
     // The head first: the tail read afterwards is never behind it.

@@ -146,3 +146,22 @@ fn the_bytes_of_a_ring_are_known_before_it_is_made() {
     assert_eq!(inspect::file_bytes(1 << 40), None);
     assert_eq!(inspect::file_bytes(u64::MAX), None);
 }
+
+#[test]
+fn a_ring_that_has_lost_its_name_is_seen_through_a_descriptor() {
+    let scratch = Scratch::new("nameless");
+    let mut tx = scratch.ring("ring").capacity(SMALL).producer().expect("a producer");
+    tx.send(b"hello").expect("send");
+    let file = std::fs::File::open(scratch.path("ring")).expect("the file");
+    let link = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&file));
+    let link = std::path::Path::new(&link);
+    inspect::remove(scratch.dir(), "ring", Remove::Force).expect("the ring is there");
+    let report = inspect::report_through(link, scratch.dir(), "ring").expect("a report");
+    assert_eq!((report.state, report.used, report.seats[0].live), (State::Live, 16, true));
+    drop(tx);
+    let report = inspect::report_through(link, scratch.dir(), "ring").expect("a report");
+    assert_eq!(report.state, State::Stale);
+    std::fs::write(scratch.path("text"), b"text").expect("a file");
+    let refused = inspect::report_through(&scratch.path("text"), scratch.dir(), "text");
+    assert!(matches!(refused, Err(podring::Error::NotARing { .. })), "{refused:?}");
+}

@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::process::Stdio;
 
+use nix::sys::signal::Signal;
+
 use crate::scratch::{Scratch, wait_until};
 
 #[test]
@@ -76,6 +78,37 @@ fn ls_shows_rings_and_everything_else() {
 fn make_incompatible(scratch: &Scratch, ring: &str) {
     let file = fs::OpenOptions::new().read(true).write(true).open(scratch.rings().join(ring)).unwrap();
     file.write_all_at(&99_u32.to_le_bytes(), 8).unwrap();
+}
+
+#[test]
+fn a_ring_that_is_still_mapped_shows_without_its_name() {
+    let scratch = Scratch::new("deleted");
+    // Stopped: a participant that runs soon notices that the name is gone, and ends. And opened by its name:
+    // who makes a ring maps it before it has one.
+    scratch.run("create gone").expect(0);
+    let receiver = scratch.start("recv gone");
+    scratch.wait_for_seat("gone", "consumer");
+    let mapped_by = |object: &serde_json::Value| object["mapped_by"][0]["pid"].as_i64();
+    let info = scratch.info("gone");
+    assert_eq!(mapped_by(&info), Some(i64::from(receiver.pid())), "{info}");
+    receiver.signal(Signal::SIGSTOP);
+    scratch.run("rm gone --force").expect(0);
+    let object = scratch.run("ls --json").expect(0).json();
+    let ring = &object["rings"][0];
+    assert_eq!((&ring["name"], &ring["state"]), (&"gone".into(), &"deleted".into()), "{object}");
+    assert_eq!(mapped_by(ring), Some(i64::from(receiver.pid())), "{object}");
+    assert_eq!(ring["seats"][0]["live"], true, "{object}");
+    receiver.kill();
+    let creator = scratch.start("recv made");
+    scratch.wait_for_seat("made", "consumer");
+    creator.signal(Signal::SIGSTOP);
+    assert_eq!(scratch.run("ls --json").json()["rings"][0]["state"], "live");
+    scratch.run("rm made --force").expect(0);
+    let object = scratch.run("ls --json").expect(0).json();
+    let ring = &object["rings"][0];
+    assert!(ring["name"].as_str().unwrap().starts_with('#') && ring["state"] == "deleted", "{object}");
+    creator.kill();
+    wait_until("it to be gone", || scratch.run("ls --json").json()["rings"] == serde_json::json!([]));
 }
 
 #[test]

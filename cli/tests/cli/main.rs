@@ -5,8 +5,12 @@ mod exit_status;
 mod formats;
 mod inspect;
 mod kill;
+mod metrics;
 mod ping;
 mod scratch;
 mod signals;
+mod stat;
 mod stream;
+#[cfg(feature = "top")]
+mod top;
 mod verify;

@@ -253,9 +253,19 @@ pub(crate) fn open(at: &Location, access: Access) -> Result<Option<(Opened, Iden
         Err(error) => return Err(at.refused("opening it", &path, error)),
         Ok(opened) => opened,
     };
+    check(at, opened).map(Some)
+}
+
+/// Opens a ring to watch it, by a link that leads to its file.
+pub(crate) fn open_through(at: &Location, link: &Path) -> Result<(Opened, Identity)> {
+    let opened = open_file(link, |options| options.custom_flags(libc::O_NONBLOCK));
+    check(at, opened.map_err(|error| at.refused("opening it", link, error))?)
+}
+
+fn check(at: &Location, opened: Opened) -> Result<(Opened, Identity)> {
     let meta = opened.file.metadata().map_err(|error| at.os("stat", error))?;
     let identity = identify(at, &opened.file, &meta)?;
-    Ok(Some((opened, identity)))
+    Ok((opened, identity))
 }
 
 fn identify(at: &Location, file: &File, meta: &Metadata) -> Result<Identity> {
