@@ -101,6 +101,22 @@ fn keys_and_signals_end_it_and_the_terminal_is_as_it_was() {
 }
 
 #[test]
+fn it_ends_with_its_terminal() {
+    let scratch = Scratch::new("top-gone");
+    let pty = openpty(None, None).unwrap();
+    let end = || Stdio::from(pty.slave.try_clone().unwrap());
+    let mut command = scratch.podring("top -i 100ms");
+    let mut child = command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
+    drop(command);
+    drop(pty.slave);
+    let mut master = File::from(pty.master);
+    assert!(master.read(&mut [0; 4096]).unwrap() > 0, "it draws");
+    drop(master);
+    wait_until("it ends", || child.try_wait().unwrap().is_some());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
 fn a_ring_that_comes_later_shows() {
     let scratch = Scratch::new("top-later");
     let mut terminal = Terminal::start(&scratch, "top -i 50ms");
