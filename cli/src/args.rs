@@ -75,6 +75,13 @@ pub(crate) enum Command {
     /// disturbs nobody and needs read permission alone.
     Metrics(MetricsArgs),
     /// Check delivery: sequence numbers and checksums of random messages
+    ///
+    /// With one producer and one consumer, the consumer sees all there is to see. In a ring with many of both it sees
+    /// its share: give every participant the same --journal DIR, and compare with `podring verify account` at the end.
+    /// There, a producer writes down how many of its sends have returned, and a consumer notes each message before it
+    /// releases it, in files that are mapped: SIGKILL takes nothing from them that was noted. So a message whose send
+    /// returned and that nobody noted is lost; one that was noted twice is a duplicate, unless the ring had marked it
+    /// as redelivered; and of those on their way when a producer was killed, each may have arrived or not.
     #[command(subcommand)]
     Verify(VerifyCommand),
     /// Measure round trips; the other side runs `podring pong NAME`
@@ -117,7 +124,7 @@ pub(crate) struct RingArgs {
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) capacity: Option<usize>,
 
-    /// Largest message of a ring that is created [default: half the capacity, less 8 bytes]
+    /// Largest message of a ring that is created [default: half the capacity, less 8 bytes; with --mpmc 1008]
     #[arg(long, value_name = "SIZE", value_parser = size::parse)]
     pub(crate) largest: Option<usize>,
 
@@ -144,6 +151,34 @@ pub(crate) struct RingArgs {
     /// Refuse a ring that belongs to anyone but this user id
     #[arg(long, value_name = "UID")]
     pub(crate) owner: Option<u32>,
+}
+
+/// The same, for commands that take any kind of ring. One that exists is taken as it is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Ring options")]
+pub(crate) struct AnyRingArgs {
+    #[command(flatten)]
+    pub(crate) ring: RingArgs,
+
+    /// A ring with many producers and many consumers; one that exists need not be said to be one
+    #[arg(long, conflicts_with = "capacity")]
+    pub(crate) mpmc: bool,
+
+    /// With --mpmc: messages the ring holds, rounded up to a power of two [default: 1024]
+    #[arg(long, value_name = "N", requires = "mpmc")]
+    pub(crate) slots: Option<usize>,
+
+    /// With --mpmc: what becomes of the message a consumer had been handed when it died [default: redeliver]
+    #[arg(long, value_enum, value_name = "THEN", requires = "mpmc")]
+    pub(crate) on_consumer_death: Option<ConsumerDeathArg>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ConsumerDeathArg {
+    /// Another consumer gets it, marked as redelivered
+    Redeliver,
+    /// Nobody gets it
+    Drop,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -211,7 +246,7 @@ pub(crate) struct SendArgs {
     pub(crate) keep_open: bool,
 
     #[command(flatten)]
-    pub(crate) ring: RingArgs,
+    pub(crate) ring: AnyRingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -236,7 +271,7 @@ pub(crate) struct RecvArgs {
     pub(crate) timeout: Option<Duration>,
 
     #[command(flatten)]
-    pub(crate) ring: RingArgs,
+    pub(crate) ring: AnyRingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -249,13 +284,17 @@ pub(crate) struct CreateArgs {
     pub(crate) exist_ok: bool,
 
     #[command(flatten)]
-    pub(crate) ring: RingArgs,
+    pub(crate) ring: AnyRingArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InfoArgs {
     /// The ring
     pub(crate) name: String,
+
+    /// First put right what dead participants left, as whoever is blocked does by itself
+    #[arg(long)]
+    pub(crate) repair: bool,
 }
 
 /// Where to look for rings.
@@ -328,7 +367,7 @@ pub(crate) struct RmArgs {
     #[arg(required_unless_present = "stale", conflicts_with = "stale")]
     pub(crate) names: Vec<String>,
 
-    /// Remove every ring of the directory that nobody is attached to
+    /// Remove every ring of the directory that nobody is attached to, and repair the others
     #[arg(long)]
     pub(crate) stale: bool,
 
@@ -373,11 +412,15 @@ pub(crate) enum VerifyCommand {
     /// Send numbered, checksummed messages of random length
     Producer(VerifyProducerArgs),
     /// Receive them and count what is lost, duplicated, reordered or corrupt
+    ///
+    /// In a ring with many consumers: how many came from each producer, and what was duplicated, reordered, corrupt or
+    /// redelivered among them. What is missing here others may have, so nothing is called lost; `messages` of all
+    /// reports add up, by `run`, to those of the producers if nobody was killed.
     Consumer(VerifyConsumerArgs),
     /// Compare the journals of both sides after kills and restarts
     ///
     /// To be run when the last consumer has received the end of the stream: what is still in the ring counts as
-    /// lost.
+    /// lost. Exit status 5 if anything is lost, duplicated without being marked as redelivered, reordered or corrupt.
     Account(AccountArgs),
 }
 
@@ -398,9 +441,9 @@ pub(crate) struct VerifyProducerArgs {
     #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "0")]
     pub(crate) min: usize,
 
-    /// Longest payload, beyond the 32 bytes of the header
-    #[arg(long, value_name = "SIZE", value_parser = size::parse, default_value = "1024")]
-    pub(crate) max: usize,
+    /// Longest payload, beyond the 32 bytes of the header [default: 1024, or what the ring takes]
+    #[arg(long, value_name = "SIZE", value_parser = size::parse)]
+    pub(crate) max: Option<usize>,
 
     /// Seed of the random lengths [default: random]
     #[arg(long, value_name = "S")]
@@ -423,7 +466,7 @@ pub(crate) struct VerifyProducerArgs {
     pub(crate) keep_open: bool,
 
     #[command(flatten)]
-    pub(crate) ring: RingArgs,
+    pub(crate) ring: AnyRingArgs,
 }
 
 #[derive(Debug, Args)]
@@ -431,7 +474,7 @@ pub(crate) struct VerifyConsumerArgs {
     /// The ring
     pub(crate) name: String,
 
-    /// End after N messages; if the stream ends before, the rest is lost
+    /// End after N messages; if the stream ends before, the rest is lost (or, with many consumers, theirs)
     #[arg(long, short = 'n', value_name = "N")]
     pub(crate) count: Option<u64>,
 
@@ -444,12 +487,12 @@ pub(crate) struct VerifyConsumerArgs {
     pub(crate) journal: Option<PathBuf>,
 
     #[command(flatten)]
-    pub(crate) ring: RingArgs,
+    pub(crate) ring: AnyRingArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct AccountArgs {
-    /// The directory in which both sides kept their journals
+    /// The directory in which all participants kept their journals
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) journal: PathBuf,
 }

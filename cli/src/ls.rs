@@ -143,11 +143,14 @@ pub(crate) fn fill_percent(report: &Report) -> f64 {
     if report.capacity == 0 { 0.0 } else { report.used as f64 * 100.0 / report.capacity as f64 }
 }
 
-/// Who is attached in a role.
+/// Who is attached in a role: the first, and how many more.
 fn participant(report: &Report, role: Role) -> String {
-    let live: Vec<String> =
-        report.seats.iter().filter(|seat| seat.live && seat.role == role).map(describe).collect();
-    if live.is_empty() { dash() } else { live.join(",") }
+    let mut live = report.seats.iter().filter(|seat| seat.live && seat.role == role).map(describe);
+    let Some(first) = live.next() else { return dash() };
+    match live.count() {
+        0 => first,
+        more => format!("{first}+{more}"),
+    }
 }
 
 /// `program@host(pid)`; the pid counts in the participant's own namespace.
@@ -191,6 +194,8 @@ pub(crate) fn report_members(report: &Report) -> Value {
         "kind": report.kind.to_string(),
         "layout": report.layout,
         "capacity_bytes": report.capacity,
+        "slots": report.slots,
+        "on_consumer_death": report.drops_orphans.map(|drops| if drops { "drop" } else { "redeliver" }),
         "largest_message_bytes": report.largest_message,
         "element": report.element.as_ref().map(|element| json!({
             "name": element.name,
@@ -241,5 +246,7 @@ fn stats_members(stats: &Stats) -> Value {
         "redeliveries": stats.redeliveries,
         "abandoned": stats.abandoned,
         "attaches": stats.attaches,
+        "dropped": stats.dropped,
+        "repairs": stats.repairs,
     })
 }

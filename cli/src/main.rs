@@ -9,6 +9,7 @@ mod create;
 mod doctor;
 mod duration;
 mod environment;
+mod handle;
 mod hex;
 mod human;
 mod info;

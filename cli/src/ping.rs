@@ -65,8 +65,8 @@ impl From<Ended> for Halt {
 
 fn measure(dir: &Path, args: &PingArgs, output: &Output, histogram: &mut Histogram<u64>) -> Result<(), Halt> {
     let mut pair = Pair {
-        to: open::producer(dir, &there(&args.name), &args.ring)?,
-        from: open::consumer(dir, &back(&args.name), &args.ring)?,
+        to: open::spsc_producer(dir, &there(&args.name), &args.ring)?,
+        from: open::spsc_consumer(dir, &back(&args.name), &args.ring)?,
         patience: Patience::new(args.timeout),
         message: vec![0; args.size],
         echo: Vec::new(),

@@ -29,8 +29,8 @@ pub(crate) fn run(dir: &Path, args: &PongArgs, output: &Output) -> Result<Exit, 
 }
 
 fn echo(dir: &Path, args: &PongArgs, transfer: &mut Transfer) -> Result<(), Ended> {
-    let mut from = open::consumer(dir, &there(&args.name), &args.ring)?;
-    let mut to = open::producer(dir, &back(&args.name), &args.ring)?;
+    let mut from = open::spsc_consumer(dir, &there(&args.name), &args.ring)?;
+    let mut to = open::spsc_producer(dir, &back(&args.name), &args.ring)?;
     loop {
         if signals::stopped() {
             return Err(Ended::Stopped);

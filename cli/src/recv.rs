@@ -4,9 +4,10 @@ use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
-use podring::{Consumer, Drain, Error, Message};
+use podring::{Drain, Error};
 
 use crate::args::{Format, RecvArgs};
+use crate::handle::{Consumer, Message};
 use crate::input::Halt;
 use crate::output::{Exit, Failure, Output};
 use crate::patience::{Ended, Patience};
@@ -33,8 +34,6 @@ fn recv(dir: &Path, args: &RecvArgs, transfer: &mut Transfer) -> Result<(), Halt
         redirect::output_to(path).map_err(Halt::Failed)?;
     }
     let mut consumer = open::consumer(dir, &args.name, &args.ring)?;
-    // A producer that waits for space shall not wait for all of the ring to be written.
-    let share = (consumer.capacity() / 4).min(1 << 20);
     let patience = Patience::new(args.timeout);
     let mut sink = Sink::new();
     while args.count.is_none_or(|count| transfer.messages < count) {
@@ -42,12 +41,11 @@ fn recv(dir: &Path, args: &RecvArgs, transfer: &mut Transfer) -> Result<(), Halt
             return Err(Halt::Stopped);
         }
         let left = args.count.map_or(u64::MAX, |count| count - transfer.messages);
-        let written = patience.wait(|slice| {
-            match next(&mut consumer, args.format, slice, left, share, transfer, &mut sink) {
+        let written =
+            patience.wait(|slice| match next(&mut consumer, args.format, slice, left, transfer, &mut sink) {
                 Err(Error::Timeout { .. }) if reader_is_gone() => Ok(Err(Halt::Gone)),
                 outcome => outcome,
-            }
-        });
+            });
         match written {
             Ok(written) => written?,
             Err(Ended::Failed(Error::Closed { .. })) => return Ok(()),
@@ -63,35 +61,50 @@ fn next(
     format: Format,
     slice: Duration,
     limit: u64,
-    share: usize,
     transfer: &mut Transfer,
     sink: &mut Sink,
 ) -> podring::Result<Result<(), Halt>> {
-    Ok(match format {
+    Ok(match consumer {
         // A message that is refused must stay in the ring, and those before it must not: one by one.
-        Format::Jsonl => write_json(consumer.recv_timeout(slice)?, transfer, sink),
-        _ => write_all(consumer.drain_timeout(slice)?, format, limit, share, transfer, sink),
+        Consumer::Spsc(consumer) if format != Format::Jsonl => {
+            // A producer that waits for space shall not wait for all of the ring to be written.
+            let share = (consumer.capacity() / 4).min(1 << 20);
+            write_all(consumer.drain_timeout(slice)?, format, limit, share, transfer, sink)
+        }
+        // Of many consumers, each has one message at a time.
+        _ => write_one(consumer.recv_timeout(slice)?, format, transfer, sink),
     })
 }
 
-fn write_json(message: Message<'_>, transfer: &mut Transfer, sink: &mut Sink) -> Result<(), Halt> {
+/// Writes a message and releases it once it is written.
+fn write_one(
+    message: Message<'_>,
+    format: Format,
+    transfer: &mut Transfer,
+    sink: &mut Sink,
+) -> Result<(), Halt> {
     transfer.begin();
-    let written = json_line::check(&message).map_err(|why| {
-        let text = format!(
-            "message {} is not valid JSON: {why}; it stays in the ring, receive it with --format raw or hex",
-            transfer.messages + 1
-        );
-        Halt::Failed(Failure::new(Exit::Failure, "Input", text))
-    });
-    let written = written.and_then(|()| {
-        json_line::append(&message, sink.tail());
-        sink.flush()
-    });
+    let written = match format {
+        Format::Jsonl => put_json(&message, transfer.messages + 1, sink),
+        Format::Raw | Format::Lines | Format::Hex => put(&message, format, sink),
+    };
+    let written = written.and_then(|()| sink.flush());
     if let Err(halt) = written {
-        mem::forget(message); // not acknowledged: the next consumer gets it again
+        message.put_back(); // not acknowledged: the next consumer gets it again
         return Err(halt);
     }
     transfer.add(1, message.len() as u64);
+    Ok(())
+}
+
+fn put_json(message: &[u8], number: u64, sink: &mut Sink) -> Result<(), Halt> {
+    json_line::check(message).map_err(|why| {
+        let text = format!(
+            "message {number} is not valid JSON: {why}; it stays in the ring, receive it with --format raw or hex"
+        );
+        Halt::Failed(Failure::new(Exit::Failure, "Input", text))
+    })?;
+    json_line::append(message, sink.tail());
     Ok(())
 }
 

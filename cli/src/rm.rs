@@ -8,22 +8,38 @@ use serde_json::{Value, json};
 
 use crate::args::RmArgs;
 use crate::output::{Exit, Failure, Output, Summary};
-use crate::places::Place;
 use crate::{ls, places};
 
 pub(crate) fn run(dirs: &[PathBuf], args: &RmArgs, output: &Output) -> Result<Exit, Failure> {
     let places = if args.stale { places::resolve(dirs, args.all)? } else { Vec::new() };
+    let (mut removed, mut repaired, mut failed) = (Vec::new(), Vec::new(), Vec::new());
+    let shown = |dir: &Path, name: &str| {
+        if places.len() > 1 { dir.join(name).display().to_string() } else { name.to_owned() }
+    };
     let (rings, how) = if args.stale {
-        (stale(&places)?, Remove::IfStale)
+        let listings = ls::list(&places)?;
+        let names = |state| {
+            let wanted = listings.iter().filter(move |(_, listing)| listing.state == state);
+            wanted.map(|(dir, listing)| (*dir, listing.name.clone()))
+        };
+        for (dir, name) in names(State::Live) {
+            match inspect::repair(dir, &name) {
+                Ok(0) | Err(Error::NotFound { .. }) => {}
+                Ok(dead) => repaired.push((shown(dir, &name), dead)),
+                // Somebody else's ring, to be read only: theirs to repair.
+                Err(Error::Permission { .. }) => {}
+                Err(error) => failed.push((shown(dir, &name), Failure::of_onlooker(error))),
+            }
+        }
+        (names(State::Stale).collect::<Vec<_>>(), Remove::IfStale)
     } else {
         // A name says nothing about which of several directories is meant.
         let dir = places::only(dirs)?;
         let rings = args.names.iter().map(|name| (dir, name.clone())).collect();
         (rings, if args.force { Remove::Force } else { Remove::IfStale })
     };
-    let (mut removed, mut failed) = (Vec::new(), Vec::new());
     for (dir, name) in rings {
-        let shown = if places.len() > 1 { dir.join(&name).display().to_string() } else { name.clone() };
+        let shown = shown(dir, &name);
         match inspect::remove(dir, &name, how) {
             Ok(()) => removed.push(shown),
             // Between the look and the removal somebody came, or somebody else removed it: not stale any more.
@@ -31,10 +47,15 @@ pub(crate) fn run(dirs: &[PathBuf], args: &RmArgs, output: &Output) -> Result<Ex
             Err(error) => failed.push((shown, Failure::of_onlooker(error))),
         }
     }
-    let text = removed.iter().map(|name| format!("removed {name}")).collect::<Vec<_>>().join("\n");
+    let removals = removed.iter().map(|name| format!("removed {name}"));
+    let repairs = repaired.iter().map(|(name, dead)| format!("repaired {name}: {dead} dead"));
+    let text = removals.chain(repairs).collect::<Vec<_>>().join("\n");
+    let repairs: Vec<Value> =
+        repaired.iter().map(|(name, dead)| json!({ "name": name, "dead": dead })).collect();
     let failures: Vec<Value> =
         failed.iter().map(|(name, failure)| json!({ "name": name, "error": failure.error() })).collect();
-    let summary = Summary::new("rm", text, json!({ "removed": removed, "failed": failures }));
+    let summary =
+        Summary::new("rm", text, json!({ "removed": removed, "repaired": repairs, "failed": failures }));
     match merge(failed) {
         None => {
             output.finish(summary)?;
@@ -42,15 +63,6 @@ pub(crate) fn run(dirs: &[PathBuf], args: &RmArgs, output: &Output) -> Result<Ex
         }
         Some(failure) => Err(failure.with_summary(summary)),
     }
-}
-
-fn stale(places: &[Place]) -> Result<Vec<(&Path, String)>, Failure> {
-    let listings = ls::list(places)?;
-    Ok(listings
-        .into_iter()
-        .filter(|(_, listing)| listing.state == State::Stale)
-        .map(|(dir, listing)| (dir, listing.name))
-        .collect())
 }
 
 /// One failure that says what several say; the first decides the exit status.

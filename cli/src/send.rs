@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use podring::Producer;
-
 use crate::args::{Format, SendArgs};
+use crate::handle::Producer;
 use crate::input::{self, Halt, Lines};
 use crate::output::{Exit, Failure, Output};
 use crate::patience::{Ended, Patience};

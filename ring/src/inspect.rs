@@ -1,14 +1,17 @@
 //! Looking at rings without taking part: what `podring ls` and `podring info` show.
 //!
-//! Everything here maps read-only and never stores: watching disturbs nobody and needs read permission
-//! alone. Only [`remove`] changes something, and that is a name.
+//! Watching maps read-only and never stores: it disturbs nobody and needs read permission alone. [`remove`] changes a
+//! name, and [`repair`] what dead participants left.
 
 use std::fmt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use crate::algo::mpmc::Behind;
+use crate::algo::repair::Orphan;
 pub use crate::cgroup::{MemoryLimit, memory_limit, processors};
+use crate::mpmc::dead;
 use crate::peer::Role;
 use crate::shape::LARGEST_RING;
 use crate::shm::header::{DATA_OFFSET, Identity, LAYOUT, MIN_CAPACITY, SeatState, from_ns};
@@ -97,8 +100,14 @@ pub struct Report {
     pub layout: u32,
     /// Bytes of data it holds.
     pub capacity: u64,
+    /// Messages it holds, if it is made of slots. Then `used`, `written` and `read` count whole slots, and a message
+    /// counts as read when it is claimed.
+    pub slots: Option<u64>,
     /// The largest message in bytes.
     pub largest_message: u64,
+    /// Whether the message that a consumer had been handed when it died is dropped rather than redelivered, if it is made
+    /// of slots.
+    pub drops_orphans: Option<bool>,
     /// The type of its elements, if it is typed.
     pub element: Option<Element>,
     /// Bytes of its file.
@@ -127,6 +136,9 @@ pub struct Report {
     pub gid: u32,
     /// The seats that were ever taken.
     pub seats: Vec<Seat>,
+    /// Claims that others have to wait for at this moment, if it is made of slots. A busy ring has some in passing; one
+    /// that is still there some time later belongs to a participant that is slow, stopped, or dead and not yet repaired.
+    pub waiting_for: Vec<Awaited>,
     /// When somebody last attached, left or went to sleep. A participant that is busy shows in `written`
     /// and `read` instead.
     pub last_activity: SystemTime,
@@ -143,6 +155,8 @@ pub struct Seat {
     pub live: bool,
     /// Whether its last holder left in good order.
     pub left: bool,
+    /// Whether its last holder died, and what it left has been put right.
+    pub repaired: bool,
     /// The holder's process id in its own namespace.
     pub pid: u32,
     /// The holder's program.
@@ -153,6 +167,20 @@ pub struct Seat {
     pub since: SystemTime,
     /// What it and its predecessors have counted.
     pub stats: Stats,
+}
+
+/// A claim that others have to wait for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Awaited {
+    /// The seat of whoever has the claim; its holder is in [`Report::seats`].
+    pub seat: u8,
+    /// What it has yet to do: a producer to publish the next message, which consumers wait for; a consumer to release
+    /// the slot that comes up next, which producers wait for.
+    pub role: Role,
+    /// The message it has claimed.
+    pub id: u64,
+    /// Whether it is alive: a claim of the living is waited for, however long they are stopped.
+    pub live: bool,
 }
 
 /// Everything in a directory of rings that is a regular file, by name.
@@ -249,12 +277,24 @@ fn describe(at: &Location, opened: Opened, identity: Identity) -> Result<Report>
             role: peer.role,
             live,
             left: seat.state() == SeatState::Left,
+            repaired: seat.state() == SeatState::Repaired,
             pid: peer.pid,
             program: peer.program,
             host: peer.host,
             since: peer.since,
             stats: Stats::of(&seat.counters),
         });
+    }
+    let mut waiting_for = Vec::new();
+    if identity.kind.is_mpmc() {
+        let table = region.table();
+        let claims = [(Role::Producer, table.unpublished()), (Role::Consumer, table.unreleased())];
+        for (role, claim) in claims {
+            let Some(Behind { seat, ticket: id }) = claim else { continue };
+            let live = seats::is_held(region.file(), seat.into())
+                .map_err(|error| at.os("looking at a seat", error))?;
+            waiting_for.push(Awaited { seat, role, id, live });
+        }
     }
     let state = if seen.iter().any(|seat| seat.live) { State::Live } else { State::Stale };
     Ok(Report {
@@ -264,7 +304,9 @@ fn describe(at: &Location, opened: Opened, identity: Identity) -> Result<Report>
         kind: identity.kind,
         layout: LAYOUT,
         capacity: identity.data_len(),
+        slots: identity.kind.is_mpmc().then_some(identity.capacity),
         largest_message: identity.largest,
+        drops_orphans: identity.kind.is_mpmc().then_some(identity.orphan == Orphan::Drop),
         element: identity.kind.is_typed().then(|| identity.element.clone()),
         bytes: identity.total_len(),
         used: written.wrapping_sub(read).min(identity.capacity) * identity.stride,
@@ -279,8 +321,28 @@ fn describe(at: &Location, opened: Opened, identity: Identity) -> Result<Report>
         uid: meta.uid(),
         gid: meta.gid(),
         seats: seen,
+        waiting_for,
         last_activity: from_ns(last_activity),
     })
+}
+
+/// Puts right what dead participants left in a ring, as those that take part do by themselves when they are blocked.
+/// Returns how many of them there were; in a ring with one producer and one consumer there is nothing to put right.
+///
+/// # Errors
+///
+/// As [`report`].
+pub fn repair(dir: &Path, name: &str) -> Result<usize> {
+    let at = Location::new(name, dir)?;
+    let Some((opened, identity)) = object::open(&at, Access::Write)? else {
+        return Err(at.not_found(Duration::ZERO));
+    };
+    let region = Region::map(&at, opened, identity, Access::Write)?;
+    if !region.identity().kind.is_mpmc() {
+        return Ok(0);
+    }
+    dead::sweep(&region, 0..region.identity().kind.seats())
+        .map_err(|error| at.os("looking for the dead", error))
 }
 
 /// When [`remove`] may remove a ring.

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use podring::{Error, Message};
+use podring::Error;
 use serde_json::json;
 
-use super::checker::{Before, Checker, Verdict};
-use super::journal::ConsumerJournal;
-use super::{counts_exit, counts_members, counts_text, extend, message};
+use super::check::Check;
+use super::extend;
 use crate::args::VerifyConsumerArgs;
+use crate::handle::Message;
 use crate::input::Halt;
 use crate::open;
 use crate::output::{Exit, Failure, Output, Summary};
@@ -21,16 +21,10 @@ const DESCRIBED: u64 = 10;
 
 pub(crate) fn run(dir: &Path, args: &VerifyConsumerArgs, output: &Output) -> Result<Exit, Failure> {
     signals::watch()?;
-    let mut receiver = Receiver {
-        transfer: Transfer::new(),
-        checker: Checker::new(Before::Unknown),
-        journal: None,
-        output,
-        described: 0,
-    };
+    let mut receiver = Receiver { transfer: Transfer::new(), check: Check::empty(), output, described: 0 };
     let outcome = receiver.receive(dir, args);
     let summary = receiver.summary(args);
-    let verdict = counts_exit(&receiver.checker.counts());
+    let verdict = receiver.check.exit();
     match outcome {
         Ok(()) | Err(Halt::Stopped | Halt::Gone) => {
             // Of two bad endings, damage is the worse one.
@@ -49,8 +43,7 @@ pub(crate) fn run(dir: &Path, args: &VerifyConsumerArgs, output: &Output) -> Res
 
 struct Receiver<'a> {
     transfer: Transfer,
-    checker: Checker,
-    journal: Option<ConsumerJournal>,
+    check: Check,
     output: &'a Output,
     described: u64,
 }
@@ -59,15 +52,7 @@ impl Receiver<'_> {
     fn receive(&mut self, dir: &Path, args: &VerifyConsumerArgs) -> Result<(), Halt> {
         // The seat first: whoever has it is the only one to write the consumer's journal.
         let mut consumer = open::consumer(dir, &args.name, &args.ring)?;
-        self.journal = match &args.journal {
-            Some(dir) => Some(ConsumerJournal::open(dir).map_err(Halt::Failed)?),
-            None => None,
-        };
-        let untouched = consumer.stats().messages == 0;
-        self.checker = match &self.journal {
-            Some(journal) => Checker::resume(journal.runs(), journal.counts()),
-            None => Checker::new(if untouched { Before::Nothing } else { Before::Unknown }),
-        };
+        self.check = Check::open(&consumer, args.journal.as_deref()).map_err(Halt::Failed)?;
         let patience = Patience::new(args.timeout);
         while args.count.is_none_or(|count| self.transfer.messages < count) {
             if signals::stopped() {
@@ -89,31 +74,19 @@ impl Receiver<'_> {
     /// Checks a message, notes it in the journal, then releases it.
     fn take(&mut self, message: Message<'_>) -> Result<(), Failure> {
         self.transfer.begin();
-        let before = self.checker.counts();
-        match message::read(&message) {
-            Ok(tag) => {
-                if self.checker.observe(tag, message.redelivered()) == Verdict::New {
-                    self.transfer.add(1, message.len() as u64);
-                }
-                let counts = self.checker.counts();
-                if let Some(journal) = &self.journal
-                    && let Err(failure) = journal.received(tag.run, self.checker.next_of(tag.run), &counts)
-                {
-                    // Not noted, so not acknowledged either.
-                    std::mem::forget(message);
-                    return Err(failure);
-                }
-                if counts != before && counts.damaged() {
-                    self.describe(&format!("message {} of run {}", tag.seq, tag.run));
-                }
+        let seen = match self.check.take(&message) {
+            Ok(seen) => seen,
+            Err(failure) => {
+                // Not noted, so not acknowledged either.
+                message.put_back();
+                return Err(failure);
             }
-            Err(flaw) => {
-                self.checker.observe_corrupt();
-                if let Some(journal) = &self.journal {
-                    journal.note(&self.checker.counts());
-                }
-                self.describe(&format!("a corrupt message: {flaw}"));
-            }
+        };
+        if seen.new {
+            self.transfer.add(1, message.len() as u64);
+        }
+        if let Some(what) = seen.flaw {
+            self.describe(&what);
         }
         drop(message);
         Ok(())
@@ -121,11 +94,7 @@ impl Receiver<'_> {
 
     fn closed(&mut self, args: &VerifyConsumerArgs) {
         let short = args.count.map_or(0, |count| count.saturating_sub(self.transfer.messages));
-        if short > 0 {
-            self.checker.ended_short(short);
-            if let Some(journal) = &self.journal {
-                journal.note(&self.checker.counts());
-            }
+        if short > 0 && self.check.ended_short(short) {
             self.describe("the stream ended early");
         }
     }
@@ -133,12 +102,12 @@ impl Receiver<'_> {
     fn describe(&mut self, what: &str) {
         self.described += 1;
         if self.described <= DESCRIBED {
-            self.output.note(&format!("{what}; so far {}", counts_text(&self.checker.counts())));
+            self.output.note(&format!("{what}; so far {}", self.check.text()));
         }
     }
 
     fn summary(&self, args: &VerifyConsumerArgs) -> Summary {
-        let (transfer, counts) = (&self.transfer, self.checker.counts());
+        let transfer = &self.transfer;
         let seconds = transfer.elapsed().as_secs_f64();
         let rate = per_second(transfer.messages as f64, seconds);
         let gigabytes = per_second(transfer.bytes as f64 / 1e9, seconds);
@@ -148,8 +117,8 @@ impl Receiver<'_> {
             args.name,
             transfer.messages,
             transfer.bytes,
-            self.checker.runs(),
-            counts_text(&counts),
+            self.check.runs(),
+            self.check.text(),
         );
         let members = json!({
             "ring": args.name,
@@ -158,8 +127,8 @@ impl Receiver<'_> {
             "seconds": seconds,
             "messages_per_s": rate,
             "gigabytes_per_s": gigabytes,
-            "runs": self.checker.runs(),
+            "runs": self.check.runs(),
         });
-        Summary::new("verify consumer", text, extend(members, counts_members(&counts)))
+        Summary::new("verify consumer", text, extend(members, self.check.members()))
     }
 }

@@ -251,6 +251,11 @@ fn runs(book: &Book) -> Vec<(u64, u64)> {
     (1..=book.get(1).min(RUNS)).map(|run| (run, book.get(FIRST_RUN + run as usize - 1))).collect()
 }
 
+/// Whether one side of a pair has kept its journal here.
+pub(crate) fn is_kept_in(dir: &Path) -> bool {
+    [Side::Producer, Side::Consumer].iter().any(|side| dir.join(side.file_name()).exists())
+}
+
 /// What both journals say together.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Account {

@@ -1,11 +1,14 @@
 //! `podring verify`: is every message delivered once, in order, whole?
 
 pub(crate) mod account;
+mod check;
 mod checker;
 pub(crate) mod consumer;
 mod journal;
 mod message;
 pub(crate) mod producer;
+mod share;
+mod tally;
 
 use checker::Counts;
 use serde_json::{Value, json};

@@ -5,12 +5,14 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use podring::{Error, Producer};
+use podring::Error;
 use serde_json::json;
 
 use super::journal::ProducerJournal;
 use super::message::{self, HEADER, Tag, scramble};
+use super::tally::Sent;
 use crate::args::VerifyProducerArgs;
+use crate::handle::Producer;
 use crate::input::Halt;
 use crate::open;
 use crate::output::{Exit, Failure, Output, Summary};
@@ -18,14 +20,17 @@ use crate::patience::Patience;
 use crate::signals;
 use crate::transfer::{Transfer, per_second};
 
+/// The longest payload, unless the user or the ring says otherwise.
+const LONGEST: usize = 1024;
 /// Sends between two looks at the clock, when nothing else makes us look.
 const CLOCK_SENDS: u64 = 64;
 /// The longest sleep of a paced producer: Ctrl-C is heard in between.
 const NAP: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(dir: &Path, args: &VerifyProducerArgs, output: &Output) -> Result<Exit, Failure> {
-    if args.min > args.max {
-        return Err(Failure::usage(format!("--min {} is more than --max {}", args.min, args.max)));
+    if args.min > args.max.unwrap_or(LONGEST) {
+        let max = args.max.unwrap_or(LONGEST);
+        return Err(Failure::usage(format!("--min {} is more than --max {max}", args.min)));
     }
     signals::watch()?;
     let mut transfer = Transfer::new();
@@ -48,23 +53,22 @@ fn send(dir: &Path, args: &VerifyProducerArgs, transfer: &mut Transfer, run: &mu
     // The seat first: whoever has it is the only one to write the producer's journal.
     let mut producer = open::producer(dir, &args.name, &args.ring)?;
     let largest = producer.largest_message();
-    if args.max.checked_add(HEADER).is_none_or(|len| len > largest) {
+    let max = args.max.unwrap_or_else(|| LONGEST.min(largest.saturating_sub(HEADER)).max(args.min));
+    if max.checked_add(HEADER).is_none_or(|len| len > largest) {
         let message = format!(
-            "--max {} and the header of {HEADER} bytes are more than the largest message of ring '{}', {largest} bytes",
-            args.max, args.name
+            "payloads of {max} bytes and the header of {HEADER} are more than the largest message of ring '{}', \
+             {largest} bytes; ask for less with --max and --min",
+            args.name
         );
         return Err(Halt::Failed(Failure::usage(message)));
     }
-    let journal = match &args.journal {
-        Some(dir) => Some(ProducerJournal::begin(dir, u64::from(args.batch)).map_err(Halt::Failed)?),
-        None => None,
-    };
-    let random = || RandomState::new().build_hasher().finish();
-    *run = journal.as_ref().map_or_else(random, ProducerJournal::run);
+    let journal = args.journal.as_deref().map(|dir| Journal::begin(dir, &producer, u64::from(args.batch)));
+    let journal = journal.transpose().map_err(Halt::Failed)?;
+    *run = journal.as_ref().map_or_else(random, Journal::run);
     let mut sender = Sender {
         end: args.duration.map(|duration| Instant::now() + duration),
         count: args.count.unwrap_or(u64::MAX),
-        lengths: Lengths::new(args.min, args.max, args.seed.unwrap_or_else(random)),
+        lengths: Lengths::new(args.min, max, args.seed.unwrap_or_else(random)),
         next: Tag { run: *run, seq: 0 },
         journal,
         transfer,
@@ -80,12 +84,52 @@ fn send(dir: &Path, args: &VerifyProducerArgs, transfer: &mut Transfer, run: &mu
     Ok(())
 }
 
+fn random() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// What is written down of a producer, as the kind of ring has it.
+enum Journal {
+    Sole(ProducerJournal),
+    Many(Sent),
+}
+
+impl Journal {
+    fn begin(dir: &Path, producer: &Producer, in_flight: u64) -> Result<Self, Failure> {
+        Ok(match producer {
+            Producer::Spsc(_) => Self::Sole(ProducerJournal::begin(dir, in_flight)?),
+            Producer::Mpmc(_) => Self::Many(Sent::begin(dir, random(), in_flight)?),
+        })
+    }
+
+    fn run(&self) -> u64 {
+        match self {
+            Self::Sole(journal) => journal.run(),
+            Self::Many(journal) => journal.run(),
+        }
+    }
+
+    fn make_room(&mut self, end: u64) -> Result<(), Failure> {
+        match self {
+            Self::Sole(_) => Ok(()),
+            Self::Many(journal) => journal.make_room(end),
+        }
+    }
+
+    fn sent(&self, messages: u64) {
+        match self {
+            Self::Sole(journal) => journal.sent(messages),
+            Self::Many(journal) => journal.sent(messages),
+        }
+    }
+}
+
 struct Sender<'a> {
     end: Option<Instant>,
     count: u64,
     lengths: Lengths,
     next: Tag,
-    journal: Option<ProducerJournal>,
+    journal: Option<Journal>,
     transfer: &'a mut Transfer,
 }
 
@@ -137,6 +181,10 @@ impl Sender<'_> {
     /// Sends up to `limit` messages, visible at once. `false`: the time was over before there was space.
     fn batch(&mut self, producer: &mut Producer, limit: u64) -> Result<bool, Halt> {
         let limit = limit.min(self.count - self.next.seq);
+        if let Some(journal) = &mut self.journal {
+            // One more than the batch, should the first find no space.
+            journal.make_room(self.next.seq + limit + 1).map_err(Halt::Failed)?;
+        }
         let (mut held, mut bytes, mut full) = (0, 0, false);
         let mut batch = producer.batch();
         while held < limit && !full {

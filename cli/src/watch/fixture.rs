@@ -19,7 +19,9 @@ pub(crate) fn report(name: &str) -> Report {
         kind: Kind::Bytes,
         layout: podring::inspect::LAYOUT_VERSION,
         capacity: 1 << 20,
+        slots: None,
         largest_message: (1 << 19) - 8,
+        drops_orphans: None,
         element: None,
         bytes: (1 << 20) + 24576,
         used: 0,
@@ -34,6 +36,7 @@ pub(crate) fn report(name: &str) -> Report {
         uid: 0,
         gid: 0,
         seats: Vec::new(),
+        waiting_for: Vec::new(),
         last_activity: epoch(),
     }
 }
@@ -49,6 +52,7 @@ pub(crate) fn seat(index: u8, role: Role, messages: u64) -> Seat {
         role,
         live: true,
         left: false,
+        repaired: false,
         pid: 1,
         program: format!("{side}-app"),
         host: format!("{side}-{index}"),

@@ -5,6 +5,7 @@ mod exit_status;
 mod formats;
 mod inspect;
 mod kill;
+mod many;
 mod metrics;
 mod ping;
 mod scratch;

@@ -24,12 +24,12 @@ const JOURNAL_HEAD: usize = 8;
 pub(crate) struct Tally {
     pub(crate) kills: u64,
     pub(crate) stops: u64,
-    ends: u64,
+    pub(crate) ends: u64,
     usurpers: u64,
     told: u64,
     pub(crate) messages: u64,
-    runs: u64,
-    redelivered: u64,
+    pub(crate) runs: u64,
+    pub(crate) redelivered: u64,
 }
 
 impl fmt::Display for Tally {
@@ -51,7 +51,7 @@ impl fmt::Display for Tally {
 }
 
 impl Tally {
-    fn add(&mut self, other: &Self) {
+    pub(crate) fn add(&mut self, other: &Self) {
         self.kills += other.kills;
         self.stops += other.stops;
         self.ends += other.ends;

@@ -34,6 +34,13 @@ pub(crate) enum Next {
     Behind(u8),
 }
 
+/// A claim that is not done with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Behind {
+    pub(crate) seat: u8,
+    pub(crate) ticket: u64,
+}
+
 /// A ring of slots, as seen by one participant.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table<'a> {
@@ -186,6 +193,32 @@ impl Table<'_> {
     pub(crate) fn more(&self, ticket: u64, stage: Stage) -> bool {
         let next = after(ticket, 1);
         self.slot(next).load(Relaxed) == Turn::of(next, stage).0
+    }
+
+    /// The claim that consumers wait for now: somebody writes the message at the head. For whoever only watches.
+    pub(crate) fn unpublished(&self) -> Option<Behind> {
+        let ticket = ticket(&self.cursors.head.0);
+        self.held(ticket, &self.cursors.tail.0, [Stage::Free, Stage::Writing])
+    }
+
+    /// The claim that producers wait for now: somebody still reads what the slot at the tail held a lap ago.
+    pub(crate) fn unreleased(&self) -> Option<Behind> {
+        let ticket = after(ticket(&self.cursors.tail.0), self.capacity.wrapping_neg());
+        self.held(ticket, &self.cursors.head.0, [Stage::Ready, Stage::Reading])
+    }
+
+    /// Who has claimed a ticket, as its slot says or, if the claim is not recorded yet, the counter.
+    fn held(&self, ticket: u64, counter: &AtomicU64, [from, to]: [Stage; 2]) -> Option<Behind> {
+        let slot = Turn(self.slot(ticket).load(Relaxed));
+        if slot.ticket() != ticket {
+            return None;
+        }
+        if slot.stage() == Some(to) {
+            return Some(Behind { seat: slot.seat(), ticket });
+        }
+        let last = Turn(counter.load(Relaxed));
+        let unrecorded = slot.stage() == Some(from) && before(last.ticket()) == ticket;
+        unrecorded.then_some(Behind { seat: last.seat(), ticket })
     }
 
     /// Takes the ticket that `counter` holds, in the name of `seat`, or says what the counter holds now.

@@ -273,6 +273,14 @@ impl<'a> Message<'a> {
     pub fn redelivered(&self) -> bool {
         self.taken.redelivered
     }
+
+    /// Leaves the message to another consumer (or this one, when it receives again), marked
+    /// [`redelivered`](Self::redelivered): it is not acknowledged.
+    pub fn put_back(self) {
+        if !self.consumer.reader.core.region.is_foreign() {
+            self.consumer.reader.put_back();
+        }
+    }
 }
 
 impl Drop for Message<'_> {
