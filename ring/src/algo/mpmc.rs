@@ -240,11 +240,11 @@ impl Table<'_> {
         let ticket = before(counter.ticket());
         let slot = self.slot(ticket);
         let unrecorded = Turn::of(ticket, from).0;
-        // Relaxed: whoever takes the next ticket releases this with it, and an exchange keeps what the slot's last
-        // store released.
         if slot.load(Relaxed) == unrecorded {
             let recorded = Turn::new(ticket, counter.seat(), to).0;
-            let _ = slot.compare_exchange(unrecorded, recorded, Relaxed, Relaxed);
+            // M5, with M1 and M4: who finds the name here finds the counter moved on. An exchange, so that what the
+            // slot's last store released stays.
+            let _ = slot.compare_exchange(unrecorded, recorded, Release, Relaxed);
         }
     }
 

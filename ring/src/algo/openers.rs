@@ -2,10 +2,16 @@
 //!
 //! A bit for each producer that is attached and has not closed. The one whose closing leaves none marks the end in
 //! [`Stream`]. A producer that dies or leaves takes its bit with it and marks nothing: a stream ends only by closing.
+//!
+//! Producers may come, and close, while the last one is about to mark the end. So it makes the stream what the bits
+//! say until they say the same afterwards: whoever comes or closes later sees what it made of it.
 
 use super::stream::Stream;
-use crate::sync::Ordering::{AcqRel, Relaxed, SeqCst};
+use crate::sync::Ordering::{AcqRel, Acquire, SeqCst};
 use crate::sync::{AtomicU64, fence};
+
+/// Rounds before a look gives up: each but the last is lost to somebody who came or closed.
+const ROUNDS: u32 = 64;
 
 /// The producers that may still send.
 #[derive(Debug, Default)]
@@ -27,10 +33,20 @@ impl Openers {
         if self.take_out(seat) != 0 {
             return false;
         }
-        stream.end();
-        fence(SeqCst); // O3, with O2: whoever joins sees the end, or we see it
-        if self.seats.load(Relaxed) != 0 {
-            stream.open_if_ended();
+        fence(SeqCst); // O4, with O3: whoever opens the stream again sees us gone, or we see it open
+        let mut nobody = true;
+        for _ in 0..ROUNDS {
+            if nobody {
+                stream.end();
+            } else {
+                stream.open_if_ended();
+            }
+            fence(SeqCst); // O3, with O2 and O4: whoever comes or closes sees what we made of the stream, or we see it
+            let now = self.seats.load(Acquire) == 0; // O1: what those who have closed meanwhile published
+            if now == nobody {
+                break;
+            }
+            nobody = now;
         }
         true
     }
