@@ -7,6 +7,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::termios::{LocalFlags, tcgetattr};
@@ -104,6 +105,10 @@ fn keys_and_signals_end_it_and_the_terminal_is_as_it_was() {
 fn it_ends_with_its_terminal() {
     let scratch = Scratch::new("top-gone");
     let pty = openpty(None, None).unwrap();
+    // The child must not hold the end that goes.
+    for fd in [&pty.master, &pty.slave] {
+        fcntl(fd, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    }
     let end = || Stdio::from(pty.slave.try_clone().unwrap());
     let mut command = scratch.podring("top -i 100ms");
     let mut child = command.env("TERM", "xterm").stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
