@@ -68,7 +68,12 @@ fn watch(terminal: &mut DefaultTerminal, watched: &Watched, interval: Duration) 
             state.take_in(looks, SystemTime::now());
             next = Instant::now() + state.interval();
         }
-        terminal.draw(|frame| state.draw(frame)).map_err(|error| Failure::io("drawing", &error))?;
+        if let Err(error) = terminal.draw(|frame| state.draw(frame)) {
+            return match wait_for_keys(Duration::ZERO) {
+                Terminal::Gone => Ok(Terminal::Gone),
+                Terminal::There => Err(Failure::io("drawing", &error)),
+            };
+        }
         let failed = |error| Failure::io("reading keys", &error);
         let left = next.saturating_duration_since(Instant::now());
         if wait_for_keys(left.min(SLICE)) == Terminal::Gone {
