@@ -242,7 +242,12 @@ impl Arguments {
             (false, _) => self.subject.contains(subject),
         };
         // What was named is tried, or refused with a reason.
-        let fits = |subject: &Subject| !self.subject.is_empty() || mode != Mode::Mpmc || subject.is_many();
+        // podring's ring of many is for many; a user of one of each takes the others.
+        let fits = |subject: &Subject| match mode {
+            _ if !self.subject.is_empty() => true,
+            Mode::Mpmc => subject.is_many(),
+            _ => !(subject.is_many() && subject.kind() == Kind::Own),
+        };
         Ok(Subject::all().iter().copied().filter(|subject| wanted(subject) && fits(subject)).collect())
     }
 
@@ -253,7 +258,8 @@ impl Arguments {
             (true, _) => &[WaitName::Spin, WaitName::Adaptive],
         };
         let choice = subject.waits();
-        if choice == [WaitName::Own] {
+        if subject.kind() != Kind::Own {
+            // They have no choice.
             return choice.to_vec();
         }
         wanted.iter().copied().filter(|wait| choice.contains(wait)).collect()

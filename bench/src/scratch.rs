@@ -85,6 +85,11 @@ impl Ring {
     pub fn options(&self) -> podring::Options {
         podring::spsc(self.name.as_str()).dir(&self.dir)
     }
+
+    /// The same for a ring with many participants.
+    pub fn many(&self) -> podring::Options<podring::Mpmc> {
+        podring::mpmc(self.name.as_str()).dir(&self.dir)
+    }
 }
 
 impl Drop for Ring {

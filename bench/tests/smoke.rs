@@ -131,6 +131,32 @@ fn an_open_loop_and_a_sleeper() {
 }
 
 #[test]
+fn many_producers_and_consumers() {
+    let dir = Dir::new("mpmc");
+    for place in ["process", "thread"] {
+        let place = format!("--where={place}");
+        let arguments = [
+            "mpmc",
+            "--size=8,64",
+            "--count=500",
+            "--runs=1",
+            "--wait=adaptive",
+            "--batch=1,8",
+            "--floor-count=20",
+            &place,
+            "--json",
+        ];
+        let result = json(&run(dir.bench(&arguments)));
+        let rows = result["results"].as_array().unwrap();
+        assert_eq!(rows.len(), 2 * 2 * 2, "two sizes, single and batches, 1+1 and 2+2");
+        for row in rows {
+            assert!(row["count"].as_f64().unwrap() >= 500.0, "{row}");
+        }
+    }
+    assert_eq!(dir.entries(), 0);
+}
+
+#[test]
 fn threads_instead_of_processes() {
     let dir = Dir::new("thread");
     let result = json(&run(dir.bench(&[&TINY[..], &["--json", "--size=64", "--where=thread"]].concat())));

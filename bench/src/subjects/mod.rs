@@ -23,6 +23,8 @@ pub enum Subject {
     PodringCopy,
     /// Ring of elements
     PodringTyped,
+    /// Ring with many participants, written and read in place
+    PodringMpmc,
     /// pipe(2)
     #[cfg(feature = "peers")]
     Pipe,
@@ -153,6 +155,7 @@ impl Subject {
             Self::PodringTyped => {
                 Facts { name: "podring-typed", sizes: Sizes::Elements(&content::SIZES), ..OWN }
             }
+            Self::PodringMpmc => Facts { name: "podring-mpmc", many: true, ..OWN },
             #[cfg(feature = "peers")]
             peer => peer.facts_of_peer(),
         }
@@ -284,6 +287,7 @@ pub fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
         Subject::Podring => bytes!(podring::InPlace),
         Subject::PodringCopy => bytes!(podring::Copied),
         Subject::PodringTyped => elements!(Typed),
+        Subject::PodringMpmc => bytes!(podring::Many),
         #[cfg(feature = "peers")]
         _ => return peers::visit(case, visitor),
     })
