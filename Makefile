@@ -3,9 +3,9 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan miri fuzz-smoke bench containers image
+.PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan miri fuzz-smoke bench bench-containers gate-check instructions containers ci-templates image
 
-SCRIPTS := .ci/run $(wildcard containers/*.sh containers/*/*.sh fuzz/*.sh)
+SCRIPTS := .ci/run $(wildcard bench/*.sh containers/*.sh containers/*/*.sh fuzz/*.sh)
 IMAGE ?= podring
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 SANITIZED = CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/$(1) \
@@ -14,7 +14,7 @@ SANITIZED = CARGO_TARGET_DIR=$${CARGO_TARGET_DIR:-target}/$(1) \
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name what; do \
-	  printf '  make %-12s %s\n' "$$name" "$$what"; done
+	  printf '  make %-16s %s\n' "$$name" "$$what"; done
 
 demo: ## stream verified messages between two containers, or two processes if there is no Docker
 	@bash containers/demo.sh
@@ -70,9 +70,21 @@ miri: ## the same, and the copying, under Miri; needs a nightly compiler with Mi
 fuzz-smoke: ## fuzz the segment's bytes and scripts of operations; needs a nightly compiler
 	bash fuzz/run.sh 8000
 
-bench: ## micro-benchmarks, then throughput and round trips between processes
+bench: ## single operations, then round trips, streams and queues of many, beside the floor and every peer
 	cargo bench -p podring-bench --locked
-	cargo run --release -p podring-bench --locked
+	cargo run --release -p podring-bench --features peers --locked -- latency oneway wake throughput mpmc --compare --wait spin,adaptive
+
+bench-containers: ## the same between two containers, and over a volume on a busy disk; needs a Docker engine
+	@bash containers/bench.sh
+
+gate-check: ## does the gate tell? the same program must pass 20 times, a slower one fail 20 times
+	bash bench/gate-check.sh
+
+instructions: ## instructions of each operation (valgrind), beside those recorded; RECORD=1 records them
+	cargo run --release -p podring-bench --bin podring-instructions --locked -- $(if $(RECORD),--record)
+
+ci-templates: ## run the gates of the CI templates here, line for line; needs a Docker engine
+	@bash containers/ci/try.sh
 
 containers: ## the tests that run real containers; needs a Docker engine
 	bash containers/test.sh

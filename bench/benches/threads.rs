@@ -1,4 +1,4 @@
-//! Two threads of one process, not pinned: a stream and a round trip, begun at once by a start gate.
+//! Threads of one process, not pinned: a stream, a round trip, a ring of many; begun at once by a start gate.
 //!
 //! The gate is `atomic-wait`: made for threads of one process, which these are. Rings cannot use it (its
 //! futexes are private to a process).
@@ -105,5 +105,51 @@ fn round_trip(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, stream, round_trip);
+/// Two producers and two consumers on one ring; the time is that of the last one.
+fn contended(c: &mut Criterion) {
+    const EACH: usize = 2;
+    let scratch = Scratch::new(podring::DEFAULT_DIR.as_ref()).expect("a directory for the rings");
+    let ring = scratch.ring("contended");
+    let options = || ring.many().slots(4096).largest_message(SIZE);
+    let mut producers: Vec<_> = (0..EACH).map(|_| options().producer().expect("a seat")).collect();
+    let mut consumers: Vec<_> = (0..EACH).map(|_| options().consumer().expect("a seat")).collect();
+    let mut group = c.benchmark_group("threads");
+    group.throughput(Throughput::Elements(EACH as u64));
+    group.bench_function("mpmc_2_2/64", |b| {
+        b.iter_custom(|count| {
+            let gate = Gate::default();
+            std::thread::scope(|scope| {
+                for tx in &mut producers {
+                    let gate = &gate;
+                    scope.spawn(move || {
+                        gate.pass();
+                        for seq in 0..count {
+                            let mut claim = tx.claim(SIZE).expect("an open ring");
+                            claim.fill(seq as u8);
+                            claim.commit();
+                        }
+                    });
+                }
+                for rx in &mut consumers {
+                    let gate = &gate;
+                    scope.spawn(move || {
+                        gate.pass();
+                        // As many as one producer sends: which ones is left to chance.
+                        for _ in 0..count {
+                            let message = rx.recv().expect("an open ring");
+                            assert!(message.iter().all(|&byte| byte == message[0]), "a torn message");
+                        }
+                    });
+                }
+                let start = Instant::now();
+                gate.open();
+                start
+            })
+            .elapsed()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, stream, round_trip, contended);
 criterion_main!(benches);

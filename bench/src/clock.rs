@@ -1,38 +1,47 @@
-//! A cheap clock for single round trips: the time-stamp counter where it runs evenly, else `Instant`.
+//! A cheap clock for single messages: the time-stamp counter where it runs evenly, else the system's.
+//!
+//! Two processes may compare their readings: the counter is the machine's, and `CLOCK_MONOTONIC` is the same
+//! everywhere outside of time namespaces. [`oneway`](crate::drive::oneway) checks that before it relies on it.
 
 use std::time::{Duration, Instant};
 
-/// Reads the time in ticks and turns ticks into nanoseconds. For one process only: each calibrates its own.
-#[derive(Debug, Clone)]
+use nix::time::{ClockId, clock_gettime};
+use serde::{Deserialize, Serialize};
+
+/// Reads the time in ticks and turns ticks into nanoseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Clock {
     ns_per_tick: f64,
     counter: bool,
-    start: Instant,
 }
 
 impl Clock {
     /// Picks the clock and measures its rate (takes 20 ms where the counter is used).
     pub fn calibrate() -> Self {
-        let start = Instant::now();
         if !counter::is_even() {
-            return Self { ns_per_tick: 1.0, counter: false, start };
+            return Self { ns_per_tick: 1.0, counter: false };
         }
         let (from, first) = (Instant::now(), counter::read());
         std::thread::sleep(Duration::from_millis(20));
         let (elapsed, last) = (from.elapsed(), counter::read());
         let ns_per_tick = elapsed.as_nanos() as f64 / last.wrapping_sub(first).max(1) as f64;
-        Self { ns_per_tick, counter: true, start }
+        Self { ns_per_tick, counter: true }
     }
 
     /// The time now. Does not pass earlier loads: a message must have been read before its time is taken.
     #[inline(always)]
     pub fn ticks(&self) -> u64 {
-        if self.counter { counter::read() } else { self.start.elapsed().as_nanos() as u64 }
+        if self.counter { counter::read() } else { monotonic() }
     }
 
     /// Ticks as nanoseconds, rounded.
     pub fn ns(&self, ticks: u64) -> u64 {
         (ticks as f64 * self.ns_per_tick).round() as u64
+    }
+
+    /// Nanoseconds in ticks.
+    pub fn in_ticks(&self, ns: f64) -> f64 {
+        ns / self.ns_per_tick
     }
 
     /// What one reading adds to a measured interval, in nanoseconds (median of many).
@@ -50,6 +59,11 @@ impl Clock {
     pub fn name(&self) -> &'static str {
         if self.counter { "tsc" } else { "monotonic" }
     }
+}
+
+fn monotonic() -> u64 {
+    let now = clock_gettime(ClockId::CLOCK_MONOTONIC).expect("every Linux has this clock");
+    now.tv_sec() as u64 * 1_000_000_000 + now.tv_nsec() as u64
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -90,9 +104,7 @@ mod counter {
 mod tests {
     use super::*;
 
-    #[test]
-    fn agrees_with_the_systems_clock() {
-        let clock = Clock::calibrate();
+    fn agrees_with_the_systems(clock: Clock) {
         let (from, first) = (Instant::now(), clock.ticks());
         std::thread::sleep(Duration::from_millis(30));
         let measured = clock.ns(clock.ticks() - first) as f64;
@@ -100,5 +112,11 @@ mod tests {
         let system = from.elapsed().as_nanos() as f64;
         assert!(measured >= 29.0e6, "{measured} ns for a sleep of 30 ms");
         assert!(measured <= system * 1.01 + 1000.0, "{measured} ns, but the system says {system}");
+    }
+
+    #[test]
+    fn agrees_with_the_systems_clock() {
+        agrees_with_the_systems(Clock::calibrate());
+        agrees_with_the_systems(Clock { ns_per_tick: 1.0, counter: false });
     }
 }

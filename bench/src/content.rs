@@ -45,6 +45,26 @@ pub fn check<const WORDS: usize>(bytes: &[u8], size: usize, seq: u64) -> bool {
     bytes.len() == size && first::<WORDS>(bytes) == Some(seq) && sum::<WORDS>(bytes) == expected(size, seq)
 }
 
+/// Ends a stream: no message has this number.
+pub const END: u64 = u64::MAX;
+
+/// Writes the message that ends a stream.
+pub fn fill_end(bytes: &mut [u8]) {
+    bytes.fill(0xff);
+}
+
+/// Whether `bytes` end the stream.
+#[inline(always)]
+pub fn is_end(bytes: &[u8]) -> bool {
+    first::<0>(bytes) == Some(END)
+}
+
+/// The first word: the number of the message.
+#[inline(always)]
+pub fn number(bytes: &[u8]) -> Option<u64> {
+    first::<0>(bytes)
+}
+
 /// Writes the answer to the message `from` over `to`: each word plus a constant.
 #[inline(always)]
 pub fn answer<const WORDS: usize>(from: &[u8], to: &mut [u8]) {

@@ -1,40 +1,43 @@
-//! Whether the two sides had their CPUs to themselves.
+//! Whether the sides had their CPUs to themselves.
 //!
-//! The kernel accounts for the time a process was ready to run while another one had the CPU. A run that was
-//! disturbed by a compiler next door is not wrong, but its figure is not the ring's.
+//! The kernel accounts for the time a thread was ready to run while another one had the CPU. A run that was
+//! disturbed by a compiler next door is not wrong, but its figure is not the transport's.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use crate::fork::Partner;
+use crate::board::Board;
 
-/// The accounts of both sides at the beginning of what is timed.
+/// This thread's account at the beginning of what is timed.
 #[derive(Debug)]
 pub struct Crowding {
-    ours: String,
-    partners: String,
     waited: Duration,
     start: Instant,
 }
 
 impl Crowding {
-    /// Begins to count: when both sides have come and are pinned, for getting there is crowded always.
-    pub fn begin(partner: &Partner) -> Self {
-        let ours = "/proc/thread-self/schedstat".to_owned();
-        let partners = format!("/proc/{}/schedstat", partner.pid());
-        let waited = waited(&ours) + waited(&partners);
-        Self { ours, partners, waited, start: Instant::now() }
+    /// Begins to count: when the sides have come and are pinned, for getting there is crowded always.
+    pub fn begin() -> Self {
+        Self { waited: waited(), start: Instant::now() }
     }
 
-    /// The part of the time since then in which one side could not run because something else had its CPU.
-    pub fn end(&self) -> f64 {
-        let waited = (waited(&self.ours) + waited(&self.partners)).saturating_sub(self.waited);
-        waited.as_secs_f64() / self.start.elapsed().as_secs_f64()
+    /// Puts what this thread had to wait on the board.
+    pub fn report(&self, board: &Board) {
+        let waited = waited().saturating_sub(self.waited).as_nanos() as u64;
+        board.words().waited_ns.fetch_add(waited, Relaxed);
+    }
+
+    /// The part of the time since then in which one side could not run because something else had its CPU:
+    /// when all have reported.
+    pub fn share(&self, board: &Board) -> f64 {
+        board.words().waited_ns.load(Relaxed) as f64 / self.start.elapsed().as_nanos() as f64
     }
 }
 
 /// Zero where the kernel keeps no such accounts.
-fn waited(path: &str) -> Duration {
-    std::fs::read_to_string(path).ok().as_deref().and_then(run_delay).unwrap_or_default()
+fn waited() -> Duration {
+    let account = std::fs::read_to_string("/proc/thread-self/schedstat");
+    account.ok().as_deref().and_then(run_delay).unwrap_or_default()
 }
 
 fn run_delay(schedstat: &str) -> Option<Duration> {
@@ -50,6 +53,5 @@ mod tests {
     fn the_delay_is_the_second_number() {
         assert_eq!(run_delay("38123486 1559403 23\n"), Some(Duration::from_nanos(1_559_403)));
         assert_eq!(run_delay(""), None);
-        assert_eq!(waited("/proc/no such process/schedstat"), Duration::ZERO);
     }
 }

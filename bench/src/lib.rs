@@ -1,29 +1,41 @@
-//! Measures podring between two processes, always beside the machine's own floor.
+//! Measures podring, and what a user might take instead, always beside the machine's own floor.
 //!
-//! A figure means little by itself: the same two CPUs of a virtual machine may be near each other in
-//! one minute and far apart in the next, and everything that crosses between them gets three to ten
-//! times slower. So every run here is bracketed by two measurements of the raw cache-line round trip
-//! ([`floor`]), and every result is given as a multiple of it too.
+//! A figure means little by itself: the same two CPUs of a virtual machine may be near each other in one
+//! minute and far apart in the next, and everything that crosses between them gets three to ten times
+//! slower. So every run here is bracketed by two measurements of the raw cache-line round trip, and every
+//! result is given as a multiple of its [`floor`] too.
 //!
-//! Read in this order: [`floor`] (what the machine can do), [`pingpong`] (latency), [`stream`]
-//! (throughput), [`schedule`] (cases and runs, interleaved with the floor), [`report`] (what is printed).
-//! [`fork`], [`scratch`] and [`watchdog`] see to it that nothing outlives a run: no process, no segment,
-//! no endless wait. [`crowding`] tells whether other programs were in the way.
+//! Read in this order: [`transport`] (what is measured), [`subjects`] (all there are), [`drive`] (what is done
+//! with them), [`floor`] (what the machine can do), [`schedule`] (cases and runs, interleaved with the floor),
+//! [`results`], [`gate`] (slower than before?), [`report`] (what is printed), [`program`] (the command line).
+//! [`partner`], [`remote`] and [`board`] are the other side; they, [`scratch`] and [`watchdog`] see to it that
+//! nothing outlives a run: no process, no segment, no endless wait. [`crowding`] tells whether other programs
+//! were in the way.
 
+pub mod args;
+pub mod board;
+pub mod case;
 pub mod clock;
 pub mod content;
 pub mod cpus;
 pub mod crowding;
+pub mod drive;
 pub mod environment;
 pub mod error;
 pub mod floor;
-pub mod fork;
-pub mod pingpong;
+pub mod gate;
+pub mod interleave;
+pub mod interrupt;
+pub mod partner;
+pub mod program;
+pub mod remote;
 pub mod report;
+pub mod results;
 pub mod schedule;
 pub mod scratch;
-pub mod stream;
+pub mod subjects;
 pub mod summary;
+pub mod transport;
 pub mod units;
 pub mod watchdog;
 

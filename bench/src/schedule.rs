@@ -2,67 +2,29 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
-use podring::Wait;
-
-use crate::Result;
+use crate::board::Board;
+use crate::case::{Amount, Case, Place};
 use crate::clock::Clock;
-use crate::content;
 use crate::cpus::Pair;
-use crate::floor::{self, Floor};
-use crate::pingpong::{PingPong, Rings};
+use crate::drive::{Sample, Stage};
+use crate::floor::{self, Amounts, Floor};
+use crate::partner::Staff;
+use crate::remote::Remote;
 use crate::scratch::Scratch;
-use crate::stream::{self, Stream, Style};
+use crate::subjects::Kind;
+use crate::transport::Spec;
 use crate::watchdog::Watchdog;
-
-/// What a user wants measured: every combination is a case.
-#[derive(Debug, Clone)]
-pub struct Wishes {
-    /// Message sizes of round trips; none: no round trips.
-    pub trip_sizes: Vec<usize>,
-    /// Message sizes of streams; none: no streams.
-    pub stream_sizes: Vec<usize>,
-    /// How messages of streams are written and read.
-    pub styles: Vec<Style>,
-    /// Ring capacities in bytes.
-    pub capacities: Vec<usize>,
-    /// How both sides wait.
-    pub waits: Vec<Wait>,
-    /// Messages per batch.
-    pub batch: usize,
-    /// Round trips and messages; `None`: as many as take some tenths of a second.
-    pub count: Option<u64>,
-}
-
-/// One thing to measure.
-#[derive(Debug, Clone, Copy)]
-pub enum Case {
-    /// Latency.
-    RoundTrip(PingPong),
-    /// Throughput.
-    Stream(Stream),
-}
-
-/// What one run of a case gave.
-#[derive(Debug, Clone)]
-pub enum Figures {
-    /// Round trips in nanoseconds.
-    RoundTrip(Histogram<u64>),
-    /// Messages and time.
-    Stream(stream::Outcome),
-}
+use crate::{Error, Result, interrupt};
 
 /// One run, with the floors around it.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// What it gave.
-    pub figures: Figures,
+    pub sample: Sample,
     /// The floor during the run: the mean of the one before and the one after.
     pub floor: Floor,
     /// Whether these two differ so much that the multiple of the floor says little.
     pub moved: bool,
-    /// The part of the time in which one side could not run because something else had its CPU.
-    pub crowded: f64,
 }
 
 /// All runs of one case.
@@ -76,145 +38,128 @@ pub struct Series {
 
 /// The machine and the patience for all runs.
 #[derive(Debug)]
-pub struct Bench<'a> {
-    /// Where the rings are made.
-    pub scratch: &'a Scratch,
+pub struct Bench {
+    /// A directory for what this program makes.
+    pub scratch: Scratch,
+    /// The partner in another container, if there is one.
+    pub remote: Option<Remote>,
     /// The CPUs; `None`: not pinned.
     pub cpus: Option<Pair>,
-    /// The clock of round trips.
-    pub clock: &'a Clock,
-    /// Round trips of each form of the floor.
-    pub floor_trips: u64,
+    /// The clock of single messages.
+    pub clock: Clock,
+    /// How much of the floor to measure.
+    pub floor: Amounts,
+    /// How much of each case.
+    pub amount: Amount,
     /// After this a run is stuck, and the program ends.
     pub patience: Duration,
 }
 
-/// Every combination of the wishes that exists: typed rings have only the sizes in [`content::SIZES`].
-pub fn cases(wishes: &Wishes) -> Vec<Case> {
-    let mut cases = Vec::new();
-    for &capacity in &wishes.capacities {
-        for &wait in &wishes.waits {
-            for &size in &wishes.trip_sizes {
-                for rings in [Rings::Bytes, Rings::Typed] {
-                    if rings == Rings::Bytes || content::SIZES.contains(&size) {
-                        let trips = wishes.count.unwrap_or(200_000);
-                        cases.push(Case::RoundTrip(PingPong { rings, size, trips, capacity, wait }));
-                    }
+/// What `progress` hears: (number of the run, of how many, its case).
+pub type Progress<'a> = dyn FnMut(usize, usize, &Case) + 'a;
+
+impl Bench {
+    /// Runs all cases `runs` times, one round after the other so that a slow minute does not fall on one case
+    /// alone. Stopped by the user, it gives what there is.
+    pub fn run(&self, cases: &[Case], runs: usize, progress: &mut Progress<'_>) -> Result<Vec<Series>> {
+        let mut all: Vec<Series> = cases.iter().map(|&case| Series { case, runs: Vec::new() }).collect();
+        for round in 0..runs {
+            // Copies and sleeps are measured once a round, the line around each run.
+            let Some(first) = cases.first() else { break };
+            let mut before = self.measure_floor(first.place, self.floor)?;
+            for (at, series) in all.iter_mut().enumerate() {
+                if interrupt::asked() {
+                    return enough(all);
                 }
+                if series.runs.len() < round {
+                    // A peer that has failed.
+                    continue;
+                }
+                progress(round * cases.len() + at + 1, runs * cases.len(), &series.case);
+                let sample = match self.once(&series.case) {
+                    Err(Error::Interrupted) => return enough(all),
+                    Err(error) if series.case.subject.kind() == Kind::Peer => {
+                        // A queue that this machine does not allow, or a defect of theirs: no reason to lose the rest.
+                        eprintln!("podring-bench: left out: {}", error.of(&series.case));
+                        continue;
+                    }
+                    Err(error) => return Err(error.of(&series.case)),
+                    Ok(sample) => sample,
+                };
+                let after = self.measure_floor(series.case.place, self.floor.line_only())?;
+                let (floor, moved) = (before.between(&after), before.moved(&after));
+                series.runs.push(Run { sample, floor, moved });
+                before = before.updated(&after);
             }
         }
+        enough(all)
     }
-    for &size in &wishes.stream_sizes {
-        for &style in &wishes.styles {
-            for &capacity in &wishes.capacities {
-                for &wait in &wishes.waits {
-                    if !style.is_typed() || content::SIZES.contains(&size) {
-                        let messages = wishes.count.unwrap_or_else(|| usual_messages(size));
-                        let batch = wishes.batch;
-                        cases.push(Case::Stream(Stream { style, size, messages, batch, capacity, wait }));
-                    }
-                }
-            }
-        }
-    }
-    cases
-}
 
-/// Runs all cases `runs` times, one round after the other so that a slow minute does not fall on one case
-/// alone. `progress` hears what comes next, as (number, of how many).
-pub fn run(
-    bench: &Bench<'_>,
-    cases: &[Case],
-    runs: usize,
-    mut progress: impl FnMut(usize, usize),
-) -> Result<Vec<Series>> {
-    let mut all: Vec<Series> =
-        cases.iter().map(|&case| Series { case, runs: Vec::with_capacity(runs) }).collect();
-    let mut before = bench.floor()?;
-    for round in 0..runs {
-        for (at, series) in all.iter_mut().enumerate() {
-            progress(round * cases.len() + at + 1, runs * cases.len());
-            let (figures, crowded) = bench.once(&series.case)?;
-            let after = bench.floor()?;
-            let (floor, moved) = (before.between(&after), before.moved(&after));
-            series.runs.push(Run { figures, floor, moved, crowded });
-            before = after;
-        }
-    }
-    Ok(all)
-}
-
-impl Bench<'_> {
     /// The floor now.
-    pub fn floor(&self) -> Result<Floor> {
+    pub fn measure_floor(&self, place: Place, amounts: Amounts) -> Result<Floor> {
         let _watchdog = Watchdog::arm(self.patience, "the floor")?;
-        floor::measure(self.cpus, self.floor_trips)
+        let board = self.board()?;
+        floor::measure(&board, self.staff(place)?, self.cpus, amounts)
     }
 
-    fn once(&self, case: &Case) -> Result<(Figures, f64)> {
-        let _watchdog = Watchdog::arm(self.patience, &format!("{case:?}"))?;
-        match case {
-            Case::RoundTrip(plan) => {
-                let (trips, crowded) = plan.run(self.scratch, self.cpus, self.clock)?;
-                Ok((Figures::RoundTrip(trips), crowded))
-            }
-            Case::Stream(plan) => {
-                let outcome = plan.run(self.scratch, self.cpus)?;
-                Ok((Figures::Stream(outcome), outcome.crowded))
-            }
-        }
-    }
-}
-
-/// Some tenths of a second: up to 20 million messages, up to 2 GiB.
-fn usual_messages(size: usize) -> u64 {
-    ((2 << 30) / size as u64).min(20_000_000)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn wishes() -> Wishes {
-        Wishes {
-            trip_sizes: vec![64],
-            stream_sizes: vec![8, 1000],
-            styles: Style::ALL.to_vec(),
-            capacities: vec![1 << 20],
-            waits: vec![Wait::Spin, Wait::Adaptive],
-            batch: 32,
-            count: None,
-        }
-    }
-
-    #[test]
-    fn typed_rings_only_for_sizes_with_a_type() {
-        let cases = cases(&wishes());
-        let trips = cases.iter().filter(|case| matches!(case, Case::RoundTrip(_))).count();
-        assert_eq!(trips, 4, "two kinds of rings, two ways to wait");
-        let of_size = |wanted| {
-            cases
-                .iter()
-                .filter(|case| matches!(case, Case::Stream(Stream { size, .. }) if *size == wanted))
-                .count()
+    fn once(&self, case: &Case) -> Result<Sample> {
+        let _watchdog = Watchdog::arm(self.patience, &case.name())?;
+        let board = self.board()?;
+        let stage = Stage {
+            case: *case,
+            spec: Spec {
+                dir: self.scratch.dir().to_owned(),
+                name: self.scratch.name(case.mode.name()),
+                size: case.size,
+                capacity: case.capacity,
+                wait: case.wait,
+                batch: case.batch,
+                handicap_ns: case.handicap_ns,
+            },
+            amount: self.amount_of(case),
+            board: &board,
+            staff: self.staff(case.place)?,
+            cpus: self.cpus,
+            clock: &self.clock,
         };
-        assert_eq!(of_size(8), 12);
-        assert_eq!(of_size(1000), 8, "no typed ring of 125 words");
+        stage.run()
     }
 
-    #[test]
-    fn a_count_is_taken_as_it_is() {
-        for case in cases(&Wishes { count: Some(123), ..wishes() }) {
-            match case {
-                Case::RoundTrip(plan) => assert_eq!(plan.trips, 123),
-                Case::Stream(plan) => assert_eq!(plan.messages, 123),
+    /// An open loop has a rate, so a count has a duration: nothing to change. What is not asked for is as much as
+    /// takes some tenths of a second.
+    fn amount_of(&self, case: &Case) -> Amount {
+        const USUAL: Duration = Duration::from_millis(300);
+        match self.amount {
+            Amount { count: None, duration: None, warmup } => {
+                // A rare message: at least some hundred of them.
+                let rare = if case.rate > 0.0 { Duration::from_secs_f64(300.0 / case.rate) } else { USUAL };
+                Amount { count: None, duration: Some(USUAL.max(rare)), warmup }
             }
+            asked => asked,
         }
     }
 
-    #[test]
-    fn large_messages_are_fewer() {
-        assert_eq!(usual_messages(8), 20_000_000);
-        assert_eq!(usual_messages(65536), 32768);
+    /// Who does the other side there.
+    fn staff(&self, place: Place) -> Result<Staff<'_>> {
+        match (place, &self.remote) {
+            (Place::Thread, _) => Ok(Staff::Threads),
+            (Place::Process, _) => Ok(Staff::Processes),
+            (Place::Container, Some(remote)) => Ok(Staff::Container(remote)),
+            (Place::Container, None) => Err(Error::Partner("has not come".to_owned())),
+        }
+    }
+
+    fn board(&self) -> Result<Board> {
+        Board::make(self.scratch.dir().join(self.scratch.name("board")))
+    }
+}
+
+/// Only cases that were run; an error if there is none.
+fn enough(all: Vec<Series>) -> Result<Vec<Series>> {
+    let some: Vec<Series> = all.into_iter().filter(|series| !series.runs.is_empty()).collect();
+    match some.is_empty() {
+        true if interrupt::asked() => Err(Error::Interrupted),
+        true => Err(Error::Partner("gave no figure: every case failed (see above)".to_owned())),
+        false => Ok(some),
     }
 }

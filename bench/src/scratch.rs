@@ -50,10 +50,15 @@ impl Scratch {
         &self.dir
     }
 
+    /// A name that was not used before.
+    pub fn name(&self, what: &str) -> String {
+        let number = self.next.replace(self.next.get() + 1);
+        format!("{what}-{number}")
+    }
+
     /// A ring's name that was not used before; its file is removed when the guard is dropped.
     pub fn ring(&self, what: &str) -> Ring {
-        let number = self.next.replace(self.next.get() + 1);
-        let name = format!("{what}-{number}");
+        let name = self.name(what);
         Ring { path: self.dir.join(&name), name, dir: self.dir.clone() }
     }
 }
@@ -79,6 +84,11 @@ impl Ring {
     /// Options for this ring.
     pub fn options(&self) -> podring::Options {
         podring::spsc(self.name.as_str()).dir(&self.dir)
+    }
+
+    /// The same for a ring with many participants.
+    pub fn many(&self) -> podring::Options<podring::Mpmc> {
+        podring::mpmc(self.name.as_str()).dir(&self.dir)
     }
 }
 

@@ -1,4 +1,6 @@
-//! Sizes and figures as people write them.
+//! Sizes, spans and figures as people write them.
+
+use std::time::Duration;
 
 /// A size in bytes: a number with K, M or G (powers of 1024), `KiB` and the like allowed.
 pub fn parse_bytes(text: &str) -> Result<usize, String> {
@@ -13,6 +15,46 @@ pub fn parse_bytes(text: &str) -> Result<usize, String> {
         _ => return Err(format!("'{text}': the unit '{unit}' is none of K, M, G")),
     };
     number.checked_mul(1 << shift).ok_or_else(|| format!("'{text}' is too large"))
+}
+
+/// A number, with K, M or G for powers of 1000.
+pub fn parse_count(text: &str) -> Result<u64, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor: u64 = match unit {
+        "" => 1,
+        "k" | "K" => 1000,
+        "M" => 1_000_000,
+        "G" => 1_000_000_000,
+        _ => return Err(format!("'{text}' is not a number such as 1000, 100K or 5M")),
+    };
+    let number: u64 =
+        number.parse().map_err(|_| format!("'{text}' is not a number such as 1000, 100K or 5M"))?;
+    match number.checked_mul(factor) {
+        Some(0) => Err("0 is too few".to_owned()),
+        Some(count) => Ok(count),
+        None => Err(format!("'{text}' is too large")),
+    }
+}
+
+/// A span of time: `100ms`, `2s`, `1.5s`, `1m`.
+pub fn parse_span(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("'{text}' is not a span such as 100ms, 2s or 1m");
+    let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit {
+        "ns" => 1e-9,
+        "us" => 1e-6,
+        "ms" => 1e-3,
+        "s" => 1.0,
+        "m" => 60.0,
+        _ => return Err(wrong()),
+    };
+    let seconds = number.parse::<f64>().map_err(|_| wrong())? * factor;
+    match Duration::try_from_secs_f64(seconds) {
+        Ok(span) if !span.is_zero() => Ok(span),
+        _ => Err(wrong()),
+    }
 }
 
 /// Two CPU numbers, `A,B`.
@@ -62,6 +104,20 @@ mod tests {
         assert_eq!(parse_bytes("2g"), Ok(2 << 30));
         for wrong in ["", "K", "-1", "1.5M", "1 M", "7T", "99999999999G"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts_and_spans_are_read() {
+        assert_eq!(parse_count("100K"), Ok(100_000));
+        assert_eq!(parse_count("7"), Ok(7));
+        assert_eq!(parse_span("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(parse_span("200ms"), Ok(Duration::from_millis(200)));
+        for wrong in ["", "0", "x", "1.5", "-3", "5T"] {
+            assert!(parse_count(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "5", "0s", "ms", "-1s", "1h"] {
+            assert!(parse_span(wrong).is_err(), "{wrong}");
         }
     }
 

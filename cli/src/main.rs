@@ -56,6 +56,13 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let output = Output::new(cli.json, cli.command.keeps_stdout_for_data());
+    if let Command::Bench(arguments) = &cli.command {
+        return match places::only(&cli.dirs) {
+            // It has results and exit codes of its own.
+            Ok(dir) => podring_bench::program::main(dir, cli.json, arguments, &["bench"]),
+            Err(failure) => output.fail(&failure).into(),
+        };
+    }
     match run(&cli, &output) {
         Ok(exit) => exit.into(),
         Err(failure) => output.fail(&failure).into(),
@@ -99,6 +106,7 @@ fn run(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Verify(VerifyCommand::Account(args)) => verify::account::run(args, output),
         Command::Ping(args) => ping::run(dir()?, args, output),
         Command::Pong(args) => pong::run(dir()?, args, output),
+        Command::Bench(_) => unreachable!("main has run it"),
         Command::Completions(args) => completions::run(args, output),
         Command::Man(args) => man::run(args, output),
     }

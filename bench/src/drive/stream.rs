@@ -1,0 +1,118 @@
+//! Streams of messages one way, as fast as they go.
+//!
+//! ```text
+//!   partner: writes every word   ── transport ──►   this side: reads and checks every word
+//! ```
+
+use std::hint::black_box;
+
+use crate::board::Board;
+use crate::case::Case;
+use crate::content;
+use crate::cpus::Pinned;
+use crate::crowding::Crowding;
+use crate::drive::{Checker, Sample, Span, Stage, chunk};
+use crate::transport::{Rx, Transport, Tx};
+use crate::{Error, Result, interrupt};
+
+pub(super) fn run<T: Transport, const WORDS: usize>(stage: &Stage<'_>) -> Result<Sample> {
+    let transport = T::create(&stage.spec)?;
+    let (board, case) = (stage.board, &stage.case);
+    let cpu = stage.partners_cpu();
+    let (mut sample, crowding) = stage.staff.beside(
+        stage.board,
+        || stage.order(),
+        vec![|| write::<T, WORDS>(&transport, case, board, cpu)],
+        |crew| {
+            let mut rx = transport.rx(stage.board.poll())?;
+            let _pinned = Pinned::to(stage.our_cpu())?;
+            crew.gather(stage.board, 1)?;
+            let crowding = Crowding::begin();
+            let sample = read::<T, WORDS>(&mut rx, stage)?;
+            crowding.report(stage.board);
+            Ok((sample, crowding))
+        },
+    )?;
+    sample.crowded = crowding.share(stage.board);
+    Ok(sample)
+}
+
+pub(super) fn write<T: Transport, const WORDS: usize>(
+    transport: &T,
+    case: &Case,
+    board: &Board,
+    cpu: Option<usize>,
+) -> Result<()> {
+    /// Messages between two looks at whether it is enough.
+    const LOOK: u64 = 64;
+    let mut tx = transport.tx(board.poll())?;
+    let _pinned = Pinned::to(cpu)?;
+    board.arrive()?;
+    let crowding = Crowding::begin();
+    // A length known when compiling would make these calls cheaper than a user's.
+    let size = black_box(case.size);
+    let mut seq = 0;
+    if case.batch > 1 {
+        while !board.stopped() {
+            tx.send_many(case.batch, size, |at, bytes| content::fill::<WORDS>(bytes, seq + at as u64))?;
+            seq += case.batch as u64;
+        }
+    } else {
+        while !board.stopped() {
+            for _ in 0..LOOK {
+                tx.send(size, |bytes| content::fill::<WORDS>(bytes, seq))?;
+                seq += 1;
+            }
+        }
+    }
+    crowding.report(board);
+    tx.send(size, content::fill_end)
+}
+
+fn read<T: Transport, const WORDS: usize>(rx: &mut T::Rx<'_>, stage: &Stage<'_>) -> Result<Sample> {
+    match stage.case.batch {
+        1 => time(stage, rx, |rx: &mut T::Rx<'_>, checker: &mut Checker<WORDS>, _| {
+            rx.recv(|bytes| checker.see(bytes))
+        }),
+        batch => time(stage, rx, |rx: &mut T::Rx<'_>, checker: &mut Checker<WORDS>, most| {
+            rx.recv_many(batch.min(most as usize), |bytes| checker.see(bytes))?;
+            Ok(checker.odd.is_none())
+        }),
+    }
+}
+
+/// Calls `step` until all messages are read: it is told how many it may read, and says whether they were right.
+#[inline(always)]
+fn time<R: Rx, const WORDS: usize>(
+    stage: &Stage<'_>,
+    rx: &mut R,
+    mut step: impl FnMut(&mut R, &mut Checker<WORDS>, u64) -> Result<bool>,
+) -> Result<Sample> {
+    let chunk = chunk(stage.case.size);
+    let mut checker = Checker::new(black_box(stage.case.size));
+    let mut read = |rx: &mut R, checker: &mut Checker<WORDS>, span: &Span| {
+        loop {
+            let until = span.next_look(checker.seq, chunk);
+            while checker.seq < until {
+                if !step(rx, checker, until - checker.seq)? {
+                    return checker.ended(false, stage.board);
+                }
+            }
+            if span.is_over(checker.seq) {
+                return Ok(());
+            }
+        }
+    };
+    read(rx, &mut checker, &Span::warmup(stage))?;
+    if interrupt::asked() {
+        return Err(Error::Interrupted);
+    }
+    let first = checker.seq;
+    let span = Span::timed(stage, first);
+    read(rx, &mut checker, &span)?;
+    let (elapsed, messages) = (span.start.elapsed(), checker.seq - first);
+    stage.board.stop();
+    while step(rx, &mut checker, u64::MAX)? {}
+    checker.ended(true, stage.board)?;
+    Ok(Sample { messages, elapsed, parks: rx.parks(), ..Sample::default() })
+}

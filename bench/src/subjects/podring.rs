@@ -1,0 +1,403 @@
+//! podring's own rings: of bytes, copied or in place, of elements, and with many participants.
+
+use podring::{Consumer, PeerLoss, Producer, TypedConsumer, TypedOptions, TypedProducer, mpmc};
+
+use crate::board::Poll;
+use crate::content;
+use crate::transport::{Rx, Spec, Transport, Tx};
+use crate::{Error, Result};
+
+fn options(spec: &Spec) -> podring::Options {
+    podring::spsc(spec.name.as_str())
+        .dir(&spec.dir)
+        .capacity(spec.capacity)
+        .wait(spec.wait.into())
+        .peer_loss(PeerLoss::Report)
+}
+
+/// A ring's name; its file goes with the one who made it.
+#[derive(Debug)]
+struct Named {
+    spec: Spec,
+    made: bool,
+}
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if self.made {
+            // Not there if it was never opened; anything else is the directory's removal to report.
+            let _ = std::fs::remove_file(self.spec.path());
+        }
+    }
+}
+
+/// A byte ring: `claim` and `commit`, or `batch().claim`; borrowed `recv`, or `drain`.
+#[derive(Debug)]
+pub struct InPlace(Named);
+
+/// A byte ring: `send` and `recv_into`, or `batch().send` and `drain`.
+#[derive(Debug)]
+pub struct Copied(Named);
+
+/// A ring of elements of `WORDS` words: `send` and `recv`, or `send_all` and `recv_many`.
+#[derive(Debug)]
+pub struct Typed<const WORDS: usize>(Named);
+
+/// The writing end of [`InPlace`].
+#[derive(Debug)]
+pub struct InPlaceTx(Producer);
+
+/// The reading end of [`InPlace`].
+#[derive(Debug)]
+pub struct InPlaceRx(Consumer);
+
+impl Transport for InPlace {
+    type Tx<'a> = InPlaceTx;
+    type Rx<'a> = InPlaceRx;
+
+    fn create(spec: &Spec) -> Result<Self> {
+        Ok(Self(Named { spec: spec.clone(), made: true }))
+    }
+
+    fn join(spec: &Spec) -> Result<Self> {
+        Ok(Self(Named { spec: spec.clone(), made: false }))
+    }
+
+    fn tx<'a>(&'a self, _: Poll<'a>) -> Result<InPlaceTx> {
+        Ok(InPlaceTx(options(&self.0.spec).producer()?))
+    }
+
+    fn rx<'a>(&'a self, _: Poll<'a>) -> Result<InPlaceRx> {
+        Ok(InPlaceRx(options(&self.0.spec).consumer()?))
+    }
+}
+
+impl Tx for InPlaceTx {
+    #[inline(always)]
+    fn send(&mut self, size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
+        let mut claim = self.0.claim(size)?;
+        write(&mut claim);
+        claim.commit();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn send_many(
+        &mut self,
+        count: usize,
+        size: usize,
+        mut write: impl FnMut(usize, &mut [u8]),
+    ) -> Result<()> {
+        let mut batch = self.0.batch();
+        for at in 0..count {
+            let mut claim = batch.claim(size)?;
+            write(at, &mut claim);
+            claim.commit();
+        }
+        batch.publish();
+        Ok(())
+    }
+}
+
+impl Rx for InPlaceRx {
+    #[inline(always)]
+    fn recv<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        Ok(read(&self.0.recv()?))
+    }
+
+    #[inline(always)]
+    fn recv_many(&mut self, most: usize, read: impl FnMut(&[u8]) -> bool) -> Result<usize> {
+        drain(&mut self.0, most, read)
+    }
+
+    fn parks(&self) -> u64 {
+        self.0.stats().parks
+    }
+}
+
+#[inline(always)]
+fn drain(rx: &mut Consumer, most: usize, mut read: impl FnMut(&[u8]) -> bool) -> Result<usize> {
+    let mut drain = rx.drain()?;
+    let mut count = 0;
+    while count < most {
+        match drain.next()? {
+            Some(message) if read(message) => count += 1,
+            _ => break,
+        }
+    }
+    Ok(count)
+}
+
+/// The writing end of [`Copied`].
+#[derive(Debug)]
+pub struct CopiedTx {
+    tx: Producer,
+    buffer: Vec<u8>,
+}
+
+/// The reading end of [`Copied`].
+#[derive(Debug)]
+pub struct CopiedRx {
+    rx: Consumer,
+    buffer: Vec<u8>,
+}
+
+impl Transport for Copied {
+    type Tx<'a> = CopiedTx;
+    type Rx<'a> = CopiedRx;
+
+    fn create(spec: &Spec) -> Result<Self> {
+        Ok(Self(Named { spec: spec.clone(), made: true }))
+    }
+
+    fn join(spec: &Spec) -> Result<Self> {
+        Ok(Self(Named { spec: spec.clone(), made: false }))
+    }
+
+    fn tx<'a>(&'a self, _: Poll<'a>) -> Result<CopiedTx> {
+        Ok(CopiedTx { tx: options(&self.0.spec).producer()?, buffer: vec![0; self.0.spec.size] })
+    }
+
+    fn rx<'a>(&'a self, _: Poll<'a>) -> Result<CopiedRx> {
+        Ok(CopiedRx { rx: options(&self.0.spec).consumer()?, buffer: vec![0; self.0.spec.size] })
+    }
+}
+
+impl Tx for CopiedTx {
+    #[inline(always)]
+    fn send(&mut self, size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
+        let message = &mut self.buffer[..size];
+        write(message);
+        Ok(self.tx.send(message)?)
+    }
+
+    #[inline(always)]
+    fn send_many(
+        &mut self,
+        count: usize,
+        size: usize,
+        mut write: impl FnMut(usize, &mut [u8]),
+    ) -> Result<()> {
+        let message = &mut self.buffer[..size];
+        let mut batch = self.tx.batch();
+        for at in 0..count {
+            write(at, message);
+            batch.send(message)?;
+        }
+        batch.publish();
+        Ok(())
+    }
+}
+
+impl Rx for CopiedRx {
+    #[inline(always)]
+    fn recv<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        let length = self.rx.recv_into(&mut self.buffer)?;
+        Ok(read(&self.buffer[..length]))
+    }
+
+    #[inline(always)]
+    fn recv_many(&mut self, most: usize, read: impl FnMut(&[u8]) -> bool) -> Result<usize> {
+        drain(&mut self.rx, most, read)
+    }
+
+    fn parks(&self) -> u64 {
+        self.rx.stats().parks
+    }
+}
+
+impl<const WORDS: usize> Typed<WORDS> {
+    fn options(&self) -> TypedOptions<[u64; WORDS]> {
+        let spec = &self.0.spec;
+        options(spec).typed().type_name("words").elements((spec.capacity / spec.size).max(2))
+    }
+}
+
+/// The writing end of [`Typed`].
+#[derive(Debug)]
+pub struct TypedTx<const WORDS: usize> {
+    tx: TypedProducer<[u64; WORDS]>,
+    element: [u64; WORDS],
+    block: Vec<[u64; WORDS]>,
+}
+
+/// The reading end of [`Typed`].
+#[derive(Debug)]
+pub struct TypedRx<const WORDS: usize> {
+    rx: TypedConsumer<[u64; WORDS]>,
+    block: Vec<[u64; WORDS]>,
+}
+
+impl<const WORDS: usize> Transport for Typed<WORDS> {
+    type Tx<'a> = TypedTx<WORDS>;
+    type Rx<'a> = TypedRx<WORDS>;
+
+    fn create(spec: &Spec) -> Result<Self> {
+        match WORDS * 8 == spec.size {
+            true => Ok(Self(Named { spec: spec.clone(), made: true })),
+            false => Err(Error::Usage(format!(
+                "no element of {} bytes is known here; there are {:?}",
+                spec.size,
+                content::SIZES
+            ))),
+        }
+    }
+
+    fn join(spec: &Spec) -> Result<Self> {
+        Ok(Self(Named { spec: spec.clone(), made: false }))
+    }
+
+    fn tx<'a>(&'a self, _: Poll<'a>) -> Result<TypedTx<WORDS>> {
+        Ok(TypedTx {
+            tx: self.options().producer()?,
+            element: [0; WORDS],
+            block: vec![[0; WORDS]; self.0.spec.batch],
+        })
+    }
+
+    fn rx<'a>(&'a self, _: Poll<'a>) -> Result<TypedRx<WORDS>> {
+        Ok(TypedRx { rx: self.options().consumer()?, block: vec![[0; WORDS]; self.0.spec.batch] })
+    }
+}
+
+impl<const WORDS: usize> Tx for TypedTx<WORDS> {
+    #[inline(always)]
+    fn send(&mut self, _size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
+        write(bytemuck::cast_slice_mut(&mut self.element));
+        Ok(self.tx.send(&self.element)?)
+    }
+
+    #[inline(always)]
+    fn send_many(
+        &mut self,
+        count: usize,
+        _size: usize,
+        mut write: impl FnMut(usize, &mut [u8]),
+    ) -> Result<()> {
+        let block = &mut self.block[..count];
+        for (at, element) in block.iter_mut().enumerate() {
+            write(at, bytemuck::cast_slice_mut(element));
+        }
+        Ok(self.tx.send_all(block)?)
+    }
+}
+
+impl<const WORDS: usize> Rx for TypedRx<WORDS> {
+    #[inline(always)]
+    fn recv<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        Ok(read(bytemuck::cast_slice(&self.rx.recv()?)))
+    }
+
+    #[inline(always)]
+    fn recv_many(&mut self, most: usize, mut read: impl FnMut(&[u8]) -> bool) -> Result<usize> {
+        let most = most.min(self.block.len());
+        let count = self.rx.recv_many(&mut self.block[..most])?;
+        for (at, element) in self.block[..count].iter().enumerate() {
+            if !read(bytemuck::cast_slice(element)) {
+                return Ok(at);
+            }
+        }
+        Ok(count)
+    }
+
+    fn parks(&self) -> u64 {
+        self.rx.stats().parks
+    }
+}
+
+/// A ring with many participants: `claim` and `commit`, or `batch().claim`; borrowed `recv`, or `drain`.
+#[derive(Debug)]
+pub struct Many(Named);
+
+/// A writing end of [`Many`].
+#[derive(Debug)]
+pub struct ManyTx(mpmc::Producer);
+
+/// A reading end of [`Many`].
+#[derive(Debug)]
+pub struct ManyRx(mpmc::Consumer);
+
+impl Many {
+    fn options(&self) -> podring::Options<podring::Mpmc> {
+        let spec = &self.0.spec;
+        podring::mpmc(spec.name.as_str())
+            .dir(&spec.dir)
+            .slots(spec.slots())
+            .largest_message(spec.size)
+            .wait(spec.wait.into())
+            .peer_loss(PeerLoss::Report)
+    }
+}
+
+impl Transport for Many {
+    const MANY: bool = true;
+    type Tx<'a> = ManyTx;
+    type Rx<'a> = ManyRx;
+
+    fn create(spec: &Spec) -> Result<Self> {
+        Ok(Self(Named { spec: spec.clone(), made: true }))
+    }
+
+    fn join(spec: &Spec) -> Result<Self> {
+        Ok(Self(Named { spec: spec.clone(), made: false }))
+    }
+
+    fn tx<'a>(&'a self, _: Poll<'a>) -> Result<ManyTx> {
+        Ok(ManyTx(self.options().producer()?))
+    }
+
+    fn rx<'a>(&'a self, _: Poll<'a>) -> Result<ManyRx> {
+        Ok(ManyRx(self.options().consumer()?))
+    }
+}
+
+impl Tx for ManyTx {
+    #[inline(always)]
+    fn send(&mut self, size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
+        let mut claim = self.0.claim(size)?;
+        write(&mut claim);
+        claim.commit();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn send_many(
+        &mut self,
+        count: usize,
+        size: usize,
+        mut write: impl FnMut(usize, &mut [u8]),
+    ) -> Result<()> {
+        let mut batch = self.0.batch();
+        for at in 0..count {
+            let mut claim = batch.claim(size)?;
+            write(at, &mut claim);
+            claim.commit();
+        }
+        batch.publish();
+        Ok(())
+    }
+}
+
+impl Rx for ManyRx {
+    #[inline(always)]
+    fn recv<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        Ok(read(&self.0.recv()?))
+    }
+
+    #[inline(always)]
+    fn recv_many(&mut self, most: usize, mut read: impl FnMut(&[u8]) -> bool) -> Result<usize> {
+        let mut drain = self.0.drain()?;
+        let mut count = 0;
+        while count < most {
+            match drain.next()? {
+                Some(message) if read(message) => count += 1,
+                _ => break,
+            }
+        }
+        Ok(count)
+    }
+
+    fn parks(&self) -> u64 {
+        self.0.stats().parks
+    }
+}
