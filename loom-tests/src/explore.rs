@@ -18,7 +18,10 @@ pub struct Rules {
     pub(crate) membarrier: bool,
 }
 
-type Play<S> = Arc<dyn Fn(&S) + Send + Sync>;
+type Setup<S> = Arc<dyn Fn() -> S + Send + Sync>;
+
+/// What one thread of a model does.
+pub type Play<S> = Arc<dyn Fn(&S) + Send + Sync>;
 
 /// A model to be run: a name, its rules, and what makes its run a proof of anything.
 #[derive(Debug, Clone)]
@@ -105,6 +108,12 @@ impl Model {
         self
     }
 
+    /// One preemption fewer than other models: for more threads, or longer lives.
+    pub fn fewer_preemptions(mut self) -> Self {
+        self.preemptions -= 1;
+        self
+    }
+
     /// Only the order in which the left role is the first thread.
     pub fn left_first(mut self) -> Self {
         self.left_only = true;
@@ -129,14 +138,31 @@ impl Model {
         right: impl Fn(&S) + Send + Sync + 'static,
         check: impl Fn(&S) + Send + Sync + 'static,
     ) -> Account {
-        let (setup, left, right) = (Arc::new(setup), Arc::new(left), Arc::new(right));
-        let check: Play<S> = Arc::new(check);
+        self.cast(setup, vec![Arc::new(left), Arc::new(right)], check)
+    }
+
+    /// Runs any number of roles up to loom's four, started in the order given and in the reverse one.
+    ///
+    /// # Panics
+    ///
+    /// If an execution fails, if too few were explored, or if an outcome was not reached.
+    pub fn cast<S: 'static>(
+        self,
+        setup: impl Fn() -> S + Send + Sync + 'static,
+        roles: Vec<Play<S>>,
+        check: impl Fn(&S) + Send + Sync + 'static,
+    ) -> Account {
+        // One piece of code for all models of a kind: the checker is large, and compiled for each.
+        self.explore(Arc::new(setup), roles, Arc::new(check))
+    }
+
+    fn explore<S: 'static>(self, setup: Setup<S>, roles: Vec<Play<S>>, check: Play<S>) -> Account {
         let mut account = Account::default();
         let mut counts = Vec::new();
-        let orders: [(&str, Play<S>, Play<S>); 2] =
-            [("left first", left.clone(), right.clone()), ("right first", right, left)];
-        for (order, first, second) in orders.into_iter().take(if self.left_only { 1 } else { 2 }) {
-            let (executions, reached) = self.run(order, setup.clone(), [first, second], check.clone());
+        let reversed = roles.iter().rev().cloned().collect();
+        let orders = [("left first", roles), ("right first", reversed)];
+        for (order, roles) in orders.into_iter().take(if self.left_only { 1 } else { 2 }) {
+            let (executions, reached) = self.run(order, setup.clone(), roles, check.clone());
             assert!(
                 executions >= self.at_least,
                 "model {}, {order}: {executions} executions explore less than the {} it takes",
@@ -154,8 +180,8 @@ impl Model {
     fn run<S: 'static>(
         &self,
         order: &str,
-        setup: Arc<impl Fn() -> S + Send + Sync + 'static>,
-        roles: [Play<S>; 2],
+        setup: Setup<S>,
+        roles: Vec<Play<S>>,
         check: Play<S>,
     ) -> (u64, BTreeSet<&'static str>) {
         announce_failures();
@@ -180,7 +206,9 @@ impl Model {
                     }
                 }
             };
-            loom::thread::spawn(play(&roles[1]));
+            for role in &roles[1..] {
+                loom::thread::spawn(play(role));
+            }
             play(&roles[0])();
         };
         if let Err(failure) = catch_unwind(AssertUnwindSafe(|| loom.check(search))) {

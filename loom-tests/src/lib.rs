@@ -1,8 +1,8 @@
 //! Model checks of podring's own algorithm files.
 //!
 //! `ring/src/algo` is compiled here as it stands, with a `sync` of its own underneath: loom's atomics, a futex
-//! and a `membarrier` made for loom. Nothing in this crate repeats an algorithm; [`ring`] only drives it, as
-//! the library's handles do, and puts payload where the library would, under loom's race detector.
+//! and a `membarrier` made for loom. Nothing in this crate repeats an algorithm; [`ring`] and [`slots`] only drive it,
+//! as the library's handles do, and put payload where the library would, under loom's race detector.
 
 mod sync;
 mod world;
@@ -16,3 +16,4 @@ pub mod litmus;
 pub mod ring;
 pub mod runner;
 pub mod signal;
+pub mod slots;

@@ -75,31 +75,31 @@ impl Ring {
         self.cursors.items.0.wake_all();
         self.cursors.space.0.wake_all();
     }
+}
 
-    fn wait_for<T>(
-        &self,
-        signal: &Signal,
-        wait: Wait,
-        asleep: &'static str,
-        mut look: impl FnMut() -> Option<T>,
-    ) -> T {
-        loop {
-            match wait {
-                Wait::Spin => {
-                    if let Some(found) = look() {
-                        return found;
-                    }
-                    relax();
+/// Waits for what `look` finds, in a side's way.
+pub(crate) fn wait_for<T>(
+    signal: &Signal,
+    wait: Wait,
+    asleep: &'static str,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
+    loop {
+        match wait {
+            Wait::Spin => {
+                if let Some(found) = look() {
+                    return found;
                 }
-                Wait::Park => {
-                    let timeout = || {
-                        reach(asleep);
-                        Duration::MAX
-                    };
-                    let found = signal.wait_unless(|| Ok::<_, Infallible>(look()), timeout);
-                    if let Ok(Some(found)) = found {
-                        return found;
-                    }
+                relax();
+            }
+            Wait::Park => {
+                let timeout = || {
+                    reach(asleep);
+                    Duration::MAX
+                };
+                let found = signal.wait_unless(|| Ok::<_, Infallible>(look()), timeout);
+                if let Ok(Some(found)) = found {
+                    return found;
                 }
             }
         }
@@ -176,7 +176,7 @@ impl Tx {
             return skip;
         }
         let (ring, wait) = (self.ring.clone(), self.wait);
-        ring.wait_for(&ring.cursors.space.0, wait, "producer sleeps", || self.room(words))
+        wait_for(&ring.cursors.space.0, wait, "producer sleeps", || self.room(words))
     }
 
     fn write(&mut self, skip: u64, sequence: u64, words: u64) {
@@ -264,9 +264,7 @@ impl Tx {
         while next < elements.end {
             if !self.has_room() {
                 let (ring, wait) = (self.ring.clone(), self.wait);
-                ring.wait_for(&ring.cursors.space.0, wait, "producer sleeps", || {
-                    self.has_room().then_some(())
-                });
+                wait_for(&ring.cursors.space.0, wait, "producer sleeps", || self.has_room().then_some(()));
             }
             let now = self.cursor.known_room().min(elements.end - next);
             for _ in 0..now {
@@ -370,7 +368,7 @@ impl Rx {
             return found;
         }
         let (ring, wait) = (self.ring.clone(), self.wait);
-        ring.wait_for(&ring.cursors.items.0, wait, "consumer sleeps", || self.look())
+        wait_for(&ring.cursors.items.0, wait, "consumer sleeps", || self.look())
     }
 
     /// Reads the message at a place and checks every word of it.
@@ -451,7 +449,7 @@ impl Rx {
     pub fn recv_many(&mut self, most: u64) -> u64 {
         if self.available().is_none() {
             let (ring, wait) = (self.ring.clone(), self.wait);
-            ring.wait_for(&ring.cursors.items.0, wait, "consumer sleeps", || self.available());
+            wait_for(&ring.cursors.items.0, wait, "consumer sleeps", || self.available());
         }
         if self.cursor.known() < most {
             self.cursor.look(&self.ring.cursors).expect("a sound ring");

@@ -58,3 +58,50 @@ impl Progress {
         }
     }
 }
+
+/// Pieces of something that several wait for, each of use to one of them.
+#[derive(Debug, Default)]
+pub struct Pieces {
+    count: AtomicU64,
+    signal: Signal,
+}
+
+impl Pieces {
+    /// With a signal on which somebody may sleep.
+    pub fn expecting_sleepers() -> Self {
+        let pieces = Self::default();
+        pieces.signal.allow_waiting_first();
+        pieces
+    }
+
+    /// Announces a waiter that never sleeps, as one that dies first.
+    pub fn announce_and_leave(&self) {
+        let Ok(_) = self.signal.wait_unless(|| Ok::<_, Infallible>(Some(())), || Duration::MAX);
+    }
+
+    /// Adds so many, and wakes as many. Returns whether anybody seemed to wait.
+    pub fn give(&self, many: u32) -> bool {
+        self.count.fetch_add(many.into(), Relaxed);
+        let woke = self.signal.notify_some(many);
+        reach(if woke { "woke" } else { "nobody to wake" });
+        woke
+    }
+
+    /// Waits for a piece and takes it.
+    pub fn take(&self) {
+        let look = || {
+            let mut count = self.count.load(Relaxed);
+            while count > 0 {
+                match self.count.compare_exchange(count, count - 1, Relaxed, Relaxed) {
+                    Ok(_) => return Ok::<_, Infallible>(Some(())),
+                    Err(now) => count = now,
+                }
+            }
+            reach("not there");
+            Ok(None)
+        };
+        while self.signal.wait_unless(look, || Duration::MAX).unwrap_or_else(|never| match never {}).is_none()
+        {
+        }
+    }
+}

@@ -8,7 +8,10 @@ use crate::world;
 /// What an eight-byte word is: something exchanged, or eight bytes of the data area.
 #[derive(Debug, Clone, Copy)]
 enum Kind {
+    /// Only one side stores it, or all exchange it.
     Word(u32),
+    /// Some exchange it while others store it.
+    Slot(u32),
     Place(u32),
 }
 
@@ -34,9 +37,14 @@ impl AtomicU64 {
         Self(Kind::Place(world::new_place() as u32))
     }
 
+    /// A slot's word.
+    pub(crate) fn slot() -> Self {
+        Self(Kind::Slot(world::new_word() as u32))
+    }
+
     pub(crate) fn load(&self, order: Ordering) -> u64 {
         match self.0 {
-            Kind::Word(index) => load(index, order),
+            Kind::Word(index) | Kind::Slot(index) => load(index, order),
             Kind::Place(index) => {
                 assert_eq!(order, Ordering::Relaxed, "the data area orders nothing");
                 world::step();
@@ -48,6 +56,7 @@ impl AtomicU64 {
     pub(crate) fn store(&self, new: u64, order: Ordering) {
         match self.0 {
             Kind::Word(index) => store(index, new, order),
+            Kind::Slot(index) => store_by_exchange(index, new, order),
             Kind::Place(index) => {
                 assert_eq!(order, Ordering::Relaxed, "the data area orders nothing");
                 world::step();
@@ -86,7 +95,9 @@ impl AtomicU64 {
         what: &str,
         change: impl FnOnce(&loom::sync::atomic::AtomicU64) -> R,
     ) -> R {
-        let Kind::Word(index) = self.0 else { unreachable!("payload and headers are not exchanged") };
+        let (Kind::Word(index) | Kind::Slot(index)) = self.0 else {
+            unreachable!("payload and headers are not exchanged")
+        };
         world::step();
         let word = world::word(index as usize);
         let outcome = change(&word.value);
@@ -112,18 +123,8 @@ impl AtomicU32 {
         load(self.0, order) as u32
     }
 
-    /// As an exchange whose result nobody looks at.
-    ///
-    /// Several participants write these words, some of them by read-modify-write, and loom does not know that
-    /// between what such an operation reads and what it writes nothing else can come: it lets a plain store
-    /// made later be older. Trying both orders of execution is enough.
     pub(crate) fn store(&self, new: u32, order: Ordering) {
-        world::step();
-        let word = world::word(self.0 as usize);
-        word.value.swap(new.into(), order);
-        world::trace(|| format!("stores word {}: {new}, {order:?}", self.0));
-        word.looked();
-        word.changed();
+        store_by_exchange(self.0, new.into(), order);
     }
 
     pub(crate) fn fetch_or(&self, bits: u32, order: Ordering) -> u32 {
@@ -167,6 +168,23 @@ fn store(index: u32, new: u64, order: Ordering) {
     let word = world::word(index as usize);
     word.value.store(new, order);
     world::trace(|| format!("stores word {index}: {new}, {order:?}"));
+    word.changed();
+}
+
+/// As an exchange whose result nobody looks at.
+///
+/// Several participants write these words, some of them by read-modify-write, and loom does not know that
+/// between what such an operation reads and what it writes nothing else can come: it lets a plain store
+/// made later be older. Trying both orders of execution is enough.
+///
+/// An exchange goes on with the release sequence that it finds, which a store ends: what only that order would bring
+/// is here taken for given.
+fn store_by_exchange(index: u32, new: u64, order: Ordering) {
+    world::step();
+    let word = world::word(index as usize);
+    word.value.swap(new, order);
+    world::trace(|| format!("stores word {index}: {new}, {order:?}"));
+    word.looked();
     word.changed();
 }
 

@@ -1,7 +1,9 @@
 //! The wait protocol alone, with no bound on a sleep.
 
-use podring_loom_tests::explore::{Model, mortal, reach};
-use podring_loom_tests::signal::Progress;
+use std::sync::Arc;
+
+use podring_loom_tests::explore::{Model, Play, mortal, reach};
+use podring_loom_tests::signal::{Pieces, Progress};
 
 fn wake(model: Model, times: u64) {
     model.must_reach(&["woke", "nobody to wake", "not there", "seen at the second look"]).pair(
@@ -127,4 +129,40 @@ fn a_wake_clears_the_bit() {
         |_| {},
         |_| {},
     );
+}
+
+/// Several wait: each piece wakes one of them, and nobody sleeps beside a piece.
+#[test]
+fn several_sleepers_are_woken() {
+    let give = |many: u32, times: u32| -> Play<Pieces> {
+        Arc::new(move |pieces| {
+            (0..times).for_each(|_| {
+                pieces.give(many);
+            });
+        })
+    };
+    for (name, many, times) in [("two sleepers, two pieces", 1, 2), ("two sleepers, two at once", 2, 1)] {
+        let take: Play<Pieces> = Arc::new(Pieces::take);
+        let model = Model::new(name).fewer_preemptions().at_least(2).must_reach(&[
+            "woke",
+            "nobody to wake",
+            "not there",
+        ]);
+        model.cast(Pieces::expecting_sleepers, vec![give(many, times), take.clone(), take], |_| {});
+    }
+}
+
+/// As with one that waits: what a dead one left costs one needless wake.
+#[test]
+fn a_wake_of_some_clears_the_bit() {
+    let setup = || {
+        let pieces = Pieces::expecting_sleepers();
+        pieces.announce_and_leave();
+        pieces
+    };
+    let give = |pieces: &Pieces| {
+        assert!(pieces.give(1), "the bit is seen");
+        assert!(!pieces.give(1), "the bit is cleared");
+    };
+    Model::new("what a dead one of several left").at_least(1).pair(setup, give, |_| {}, |_| {});
 }

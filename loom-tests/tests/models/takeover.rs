@@ -3,25 +3,9 @@
 
 use std::cell::Cell;
 
-use crate::{receive, receive_by, send, words};
+use crate::{at_every_step, receive, receive_by, send, words};
 use podring_loom_tests::explore::{Account, Model, mortal, reach};
 use podring_loom_tests::ring::{Next, Ring, Rx, Sides, Tx, Wait, Wait::Park, Wait::Spin};
-
-/// Runs a model with a death before step 0, 1, 2, ... until nobody dies any more.
-fn at_every_step(name: &str, at_least: (usize, u64), run: impl Fn(Model, usize) -> Account) {
-    let (mut executions, mut steps) = (0, 0);
-    loop {
-        let account = run(Model::new(format!("{name}, death before step {steps}")).quiet(), steps);
-        executions += account.executions;
-        if !account.reached.contains("died") {
-            break;
-        }
-        steps += 1;
-    }
-    println!("model {name}, death before each of {steps} steps: {executions} executions");
-    assert!(steps >= at_least.0, "a life of {steps} steps is shorter than it can be");
-    assert!(executions >= at_least.1, "{executions} executions explore less than it takes");
-}
 
 fn sides(wait: Wait) -> impl Fn() -> (Sides, Cell<u64>) {
     move || (Sides::new(Ring::of_bytes(32), wait, wait, words), Cell::new(0))

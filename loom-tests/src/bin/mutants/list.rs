@@ -143,14 +143,14 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "signal::news_wakes",
         &[(
             "signal.rs",
-            "match self.word.compare_exchange(word, woken, Relaxed, Relaxed) {",
-            "match Ok::<u32, u32>(woken) {",
+            "match self.word.compare_exchange(word, next, Relaxed, Relaxed) {",
+            "match Ok::<u32, u32>(next) {",
         )],
     ),
     mutant(
         "a wake does not clear the bit",
         "signal::a_wake_clears_the_bit",
-        &[("signal.rs", "(word & !WAITING).wrapping_add(EPOCH)", "word.wrapping_add(EPOCH)")],
+        &[("signal.rs", "self.next_epoch(word, WAITING);", "self.next_epoch(word, 0);")],
     ),
     mutant(
         "a waiter does not announce itself",
@@ -365,6 +365,387 @@ pub(crate) const MUTANTS: &[Mutant] = &[
             "let _ = before;",
         )],
     ),
+    // Many producers and many consumers.
+    mutant(
+        "mpmc T1: the tail is first loaded Relaxed",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "tail.load(Acquire)); // T1,", "tail.load(Relaxed)); // T1,")],
+    ),
+    mutant(
+        "mpmc H1: the head is first loaded Relaxed",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[(
+            "mpmc.rs",
+            "let mut seen = Turn(head.load(Acquire)); // H1,",
+            "let mut seen = Turn(head.load(Relaxed)); // H1,",
+        )],
+    ),
+    mutant(
+        "mpmc T2, H2: a claim releases nothing",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "next.0, AcqRel, Acquire)", "next.0, Acquire, Acquire)")],
+    ),
+    mutant(
+        "mpmc T1, H1: a claim that fails acquires nothing",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "next.0, AcqRel, Acquire)", "next.0, AcqRel, Relaxed)")],
+    ),
+    mutant(
+        "mpmc T1, H1: the counter that has moved is loaded Relaxed",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "let now = Turn(counter.load(Acquire));", "let now = Turn(counter.load(Relaxed));")],
+    ),
+    mutant(
+        "mpmc M1: a free slot is seen Relaxed",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "load(Acquire)); // M1,", "load(Relaxed)); // M1,")],
+    ),
+    mutant(
+        "mpmc M2: a slot is released Relaxed",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "next.0, Release); // M2,", "next.0, Relaxed); // M2,")],
+    ),
+    mutant(
+        "mpmc M3: a message is published Relaxed",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "Stage::Ready).0, Release); // M3,", "Stage::Ready).0, Relaxed); // M3,")],
+    ),
+    mutant(
+        "mpmc M3: a claim is given up Relaxed",
+        "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
+        &[("mpmc.rs", "Stage::Tombstone).0, Release); // M3,", "Stage::Tombstone).0, Relaxed); // M3,")],
+    ),
+    mutant(
+        "mpmc M4: a message is seen Relaxed",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[(
+            "mpmc.rs",
+            "let slot = Turn(self.slot(ticket).load(Acquire)); // M4,",
+            "let slot = Turn(self.slot(ticket).load(Relaxed)); // M4,",
+        )],
+    ),
+    mutant(
+        "mpmc M4: a message is adopted Relaxed",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[("mpmc.rs", "mine.0, Acquire, Relaxed)", "mine.0, Relaxed, Relaxed)")],
+    ),
+    mutant(
+        "mpmc M5: a claim is recorded Relaxed",
+        "mpmc::death::a_consumer_dies_at_every_step_of_putting_back",
+        &[("mpmc.rs", "unrecorded, recorded, Release, Relaxed)", "unrecorded, recorded, Relaxed, Relaxed)")],
+    ),
+    mutant(
+        "mpmc G1: the count of returns is loaded Relaxed",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[("mpmc.rs", "returns.0.load(Acquire); // G1,", "returns.0.load(Relaxed); // G1,")],
+    ),
+    mutant(
+        "mpmc G2: repair counts returns Relaxed",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[("repair.rs", "fetch_add(1, Release); // G2,", "fetch_add(1, Relaxed); // G2,")],
+    ),
+    mutant(
+        "mpmc G2: putting back counts returns Relaxed",
+        "mpmc::stream::what_is_put_back_is_adopted",
+        &[("mpmc.rs", "fetch_add(1, Release); // G2,", "fetch_add(1, Relaxed); // G2,")],
+    ),
+    mutant(
+        "mpmc M2, M3: repair changes slots Relaxed",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[("repair.rs", "right.0, Release, Relaxed)", "right.0, Relaxed, Relaxed)")],
+    ),
+    mutant(
+        "mpmc O1: taking a bit out orders nothing",
+        "mpmc::closing::two_producers_close",
+        &[(
+            "openers.rs",
+            "fetch_and(!bit(seat), AcqRel)",
+            "fetch_and(!bit(seat), crate::sync::Ordering::Relaxed)",
+        )],
+    ),
+    mutant(
+        "mpmc O1: the look at the bits is Relaxed",
+        "mpmc::closing::whoever_comes_while_the_last_one_closes_has_an_end",
+        &[(
+            "openers.rs",
+            "self.seats.load(Acquire)",
+            "{ let _ = Acquire; self.seats.load(crate::sync::Ordering::Relaxed) }",
+        )],
+    ),
+    mutant(
+        "mpmc O2: no fence between coming and the look at the stream",
+        "mpmc::closing::whoever_comes_while_the_last_one_closes_and_stays_has_a_stream",
+        &[("openers.rs", "fence(SeqCst); // O2,", "// O2,")],
+    ),
+    mutant(
+        "mpmc O3: no fence between marking the end and the look at the bits",
+        "mpmc::closing::whoever_comes_while_the_last_one_closes_and_stays_has_a_stream",
+        &[("openers.rs", "fence(SeqCst); // O3,", "// O3,")],
+    ),
+    mutant(
+        "mpmc O4: no fence between going and the look at the stream",
+        "mpmc::closing::whoever_comes_while_the_last_one_closes_has_an_end",
+        &[("openers.rs", "fence(SeqCst); // O4,", "// O4,")],
+    ),
+    mutant(
+        "mpmc E1: the last of several marks the end Relaxed",
+        "mpmc::closing::two_producers_close",
+        &[("stream.rs", "word | CLOSED, Release, Relaxed)", "word | CLOSED, Relaxed, Relaxed)")],
+    ),
+    mutant(
+        "mpmc E2: one of many looks for the end Relaxed",
+        "mpmc::closing::two_producers_close",
+        &[(
+            "stream.rs",
+            "let word = self.word.load(Acquire); // E2, with E1\n        let stream",
+            "let word = self.word.load(Relaxed); // E2, with E1\n        let stream",
+        )],
+    ),
+    mutant(
+        "mpmc: no claim is recorded",
+        "mpmc::death::a_producer_dies_before_another_one_claims",
+        &[("mpmc.rs", "            self.record(seen, from, to);\n", "            let _ = (from, to);\n")],
+    ),
+    mutant(
+        "mpmc: a claim is recorded after the counter has moved on",
+        "mpmc::death::a_producer_dies_behind_a_dead_one",
+        &[
+            (
+                "mpmc.rs",
+                "        if seen.seat() != seat {\n            self.record(seen, from, to);\n        }\n",
+                "",
+            ),
+            (
+                "mpmc.rs",
+                "counter.compare_exchange(seen.0, next.0, AcqRel, Acquire).map(drop).map_err(Turn)",
+                "let done = counter.compare_exchange(seen.0, next.0, AcqRel, Acquire).map(drop).map_err(Turn); self.record(seen, from, to); done",
+            ),
+        ],
+    ),
+    mutant(
+        "mpmc: a claim is recorded under the next claimer's name",
+        "mpmc::death::a_producer_dies_before_another_one_claims",
+        &[(
+            "mpmc.rs",
+            "self.record(seen, from, to);",
+            "self.record(Turn::new(seen.ticket(), seat, Stage::Free), from, to);",
+        )],
+    ),
+    mutant(
+        "mpmc: a claim names nobody",
+        "mpmc::death::a_producer_dies_before_another_one_claims",
+        &[(
+            "mpmc.rs",
+            "let next = Turn::new(after(seen.ticket(), 1), seat, Stage::Free);",
+            "let next = Turn::new(after(seen.ticket(), 1), 63, Stage::Free);",
+        )],
+    ),
+    mutant(
+        "mpmc: repair does not look at the tail",
+        "mpmc::death::a_polling_producer_dies_at_every_step",
+        &[("repair.rs", "if tail.seat() == seat {", "if tail.seat() == seat && seat > 63 {")],
+    ),
+    mutant(
+        "mpmc: repair does not look at the head",
+        "mpmc::death::a_polling_consumer_dies_at_every_step",
+        &[("repair.rs", "if head.seat() == seat {", "if head.seat() == seat && seat > 63 {")],
+    ),
+    mutant(
+        "mpmc: repair publishes what was being written",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[(
+            "repair.rs",
+            "(Turn::of(slot.ticket(), Stage::Tombstone),",
+            "(Turn::of(slot.ticket(), Stage::Ready),",
+        )],
+    ),
+    mutant(
+        "mpmc: repair returns what was to be dropped",
+        "mpmc::death::the_repairer_dies_at_every_step_of_dropping",
+        &[(
+            "repair.rs",
+            "(Turn::of(after(slot.ticket(), self.capacity), Stage::Free), &mut",
+            "(Turn::of(slot.ticket(), Stage::Returned), &mut",
+        )],
+    ),
+    mutant(
+        "mpmc: repair drops what was to be returned",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[(
+            "repair.rs",
+            "(Turn::of(slot.ticket(), Stage::Returned), &mut",
+            "(Turn::of(after(slot.ticket(), self.capacity), Stage::Free), &mut",
+        )],
+    ),
+    mutant(
+        "mpmc: repair puts right what others left",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[(
+            "repair.rs",
+            "            if slot.seat() != seat {\n                continue;\n            }\n",
+            "",
+        )],
+    ),
+    mutant(
+        "mpmc: repair does not count returns",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[("repair.rs", "        self.cursors.returns.0.fetch_add(1, Release); // G2,", "        // G2,")],
+    ),
+    mutant(
+        "mpmc: repair counts returns before it marks them",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[
+            ("repair.rs", "        self.cursors.returns.0.fetch_add(1, Release); // G2,", "        // G2,"),
+            (
+                "repair.rs",
+                "        let mut repaired = Repaired::default();\n",
+                "        let mut repaired = Repaired::default();\n        self.cursors.returns.0.fetch_add(1, Release);\n",
+            ),
+        ],
+    ),
+    mutant(
+        "mpmc: repair wakes no consumer",
+        "mpmc::death::a_sleeping_consumer_dies_at_every_step",
+        &[("repair.rs", "        self.cursors.items.0.wake_all();\n", "")],
+    ),
+    mutant(
+        "mpmc: a dead producer keeps the stream open",
+        "mpmc::death::a_producer_dies_at_every_step_of_closing",
+        &[("repair.rs", "        self.cursors.openers.0.take_out(seat);\n", "")],
+    ),
+    mutant(
+        "mpmc: a tombstone is not buried",
+        "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
+        &[(
+            "mpmc.rs",
+            "(0, Some(Stage::Tombstone)) => self.bury(ticket, slot),",
+            "(0, Some(Stage::Tombstone)) => return Ok(Next::Nothing),",
+        )],
+    ),
+    mutant(
+        "mpmc: a tombstone is buried and not passed over",
+        "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
+        &[(
+            "mpmc.rs",
+            "(distance, Some(_)) if distance == self.capacity as i64 => {",
+            "(distance, Some(_)) if distance == self.capacity as i64 && distance < 0 => {",
+        )],
+    ),
+    mutant(
+        "mpmc: burying wakes no producer",
+        "mpmc::blocking::a_claim_that_is_dropped_wakes",
+        &[("mpmc.rs", "            self.cursors.space.0.notify_some(1);\n", "")],
+    ),
+    mutant(
+        "mpmc: putting back counts no return",
+        "mpmc::stream::what_is_put_back_is_adopted",
+        &[("mpmc.rs", "        self.cursors.returns.0.fetch_add(1, Release); // G2, with G1\n", "")],
+    ),
+    mutant(
+        "mpmc: nothing is adopted",
+        "mpmc::stream::what_is_put_back_is_adopted",
+        &[("mpmc.rs", "        if now == *seen {", "        if now >= *seen {")],
+    ),
+    mutant(
+        "mpmc: returns are forgotten after one is found",
+        "mpmc::death::the_repairer_dies_at_every_step",
+        &[(
+            "mpmc.rs",
+            "        if found.is_none() {\n            *seen = now;",
+            "        if found.is_some() {\n            *seen = now;",
+        )],
+    ),
+    mutant(
+        "mpmc: nobody passes a wake-up on",
+        "mpmc::blocking::a_consumer_wakes_another",
+        &[(
+            "mpmc.rs",
+            "self.slot(next).load(Relaxed) == Turn::of(next, stage).0",
+            "self.slot(next).load(Relaxed) == Turn::of(next, stage).0 && next == ticket",
+        )],
+    ),
+    mutant(
+        "wake_some: one is woken for many",
+        "signal::several_sleepers_are_woken",
+        &[("signal.rs", "futex::wake(&self.word, many) < many", "futex::wake(&self.word, 1) < 1")],
+    ),
+    mutant(
+        "wake_some: the bit is cleared though some sleep on",
+        "signal::several_sleepers_are_woken",
+        &[(
+            "signal.rs",
+            "self.next_epoch(self.word.load(Relaxed), 0);",
+            "self.next_epoch(self.word.load(Relaxed), WAITING);",
+        )],
+    ),
+    mutant(
+        "wake_some: the bit is left where nobody is known to sleep",
+        "signal::a_wake_of_some_clears_the_bit",
+        &[(
+            "signal.rs",
+            "        if futex::wake(&self.word, many) < many {\n            self.wake(self.word.load(Relaxed));",
+            "        if futex::wake(&self.word, many) < many {\n            self.next_epoch(self.word.load(Relaxed), 0);",
+        )],
+    ),
+    mutant(
+        "wake_some: the bit is cleared and nobody woken again",
+        "signal::several_sleepers_are_woken",
+        &[(
+            "signal.rs",
+            "        if futex::wake(&self.word, many) < many {\n            self.wake(self.word.load(Relaxed));",
+            "        if futex::wake(&self.word, many) < many {\n            self.next_epoch(self.word.load(Relaxed), WAITING);",
+        )],
+    ),
+    mutant(
+        "mpmc: the end that came with a newcomer is not taken back",
+        "mpmc::closing::whoever_comes_while_the_last_one_closes_and_stays_has_a_stream",
+        &[(
+            "openers.rs",
+            "                stream.open_if_ended();\n            }\n            fence",
+            "            }\n            fence",
+        )],
+    ),
+    mutant(
+        "mpmc: whoever takes an end back does not look again",
+        "mpmc::closing::whoever_comes_while_the_last_one_closes_has_an_end",
+        &[(
+            "openers.rs",
+            "            nobody = now;\n",
+            "            if !nobody { break; }\n            nobody = now;\n            if !nobody { stream.open_if_ended(); break; }\n",
+        )],
+    ),
+    mutant(
+        "mpmc: the first that closes ends the stream",
+        "mpmc::closing::two_producers_close",
+        &[(
+            "openers.rs",
+            "        if self.take_out(seat) != 0 {\n            return false;\n        }\n",
+            "        self.take_out(seat);\n",
+        )],
+    ),
+    mutant(
+        "mpmc: no look after the end was seen",
+        "mpmc::closing::two_producers_close",
+        &[(
+            "stream.rs",
+            "        let found = again()?;\n        if matches!(found, Drained::Ended) {",
+            "        let _ = again;\n        let found = Drained::Ended;\n        if matches!(found, Drained::Ended) {",
+        )],
+    ),
+    mutant(
+        "mpmc: one of many is told an end again and again",
+        "mpmc::closing::two_producers_close",
+        &[("stream.rs", "            *told = Some(stream);\n", "            let _ = &told;\n")],
+    ),
+    mutant(
+        "mpmc: an end is told to one of many only",
+        "mpmc::closing::each_consumer_is_told_once",
+        &[(
+            "stream.rs",
+            "if word & STATE == OPEN || *told == Some(stream) {",
+            "if word & STATE != CLOSED || *told == Some(stream) {",
+        )],
+    ),
 ];
 
 /// Weakenings that no model can notice, because what they take away is given elsewhere; `README.md` says where.
@@ -373,7 +754,7 @@ pub(crate) const EQUIVALENT: &[Mutant] = &[
     mutant(
         "a wake does not add to the epoch",
         "signal::no_wake_up_is_lost",
-        &[("signal.rs", "(word & !WAITING).wrapping_add(EPOCH)", "(word & !WAITING)")],
+        &[("signal.rs", "(word & !bits).wrapping_add(EPOCH)", "(word & !bits)")],
     ),
     mutant(
         "fences are switched on Relaxed",
@@ -384,5 +765,33 @@ pub(crate) const EQUIVALENT: &[Mutant] = &[
         "the barrier is noted Relaxed",
         "signal::whoever_allows_waiting_may_die_doing_it",
         &[("signal.rs", "self.word.fetch_or(SETTLED, SeqCst);", "self.word.fetch_or(SETTLED, Relaxed);")],
+    ),
+    mutant(
+        "mpmc M2: a tombstone is buried Relaxed",
+        "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
+        &[(
+            "mpmc.rs",
+            "next.0, Release, Relaxed).is_ok() {\n            self.cursors.space",
+            "next.0, Relaxed, Relaxed).is_ok() {\n            self.cursors.space",
+        )],
+    ),
+    mutant(
+        "mpmc T1, H1: a claim acquires nothing beyond the first look",
+        "mpmc::stream::everybody_sends_and_receives",
+        &[("mpmc.rs", "next.0, AcqRel, Acquire)", "next.0, Release, Acquire)")],
+    ),
+    mutant(
+        "mpmc O1: coming orders nothing",
+        "mpmc::closing::two_producers_close",
+        &[(
+            "openers.rs",
+            "fetch_or(bit(seat), AcqRel)",
+            "fetch_or(bit(seat), crate::sync::Ordering::Relaxed)",
+        )],
+    ),
+    mutant(
+        "mpmc M3: a message is put back Relaxed",
+        "mpmc::stream::what_is_put_back_is_adopted",
+        &[("mpmc.rs", "Stage::Returned).0, Release); // M3,", "Stage::Returned).0, Relaxed); // M3,")],
     ),
 ];

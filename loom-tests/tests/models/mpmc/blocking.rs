@@ -1,0 +1,137 @@
+//! Full and empty with several sleepers, of whom each piece of news wakes one.
+
+use super::{A, B, C, D, receive, role, send};
+use podring_loom_tests::explore::Model;
+use podring_loom_tests::ring::Wait::Park;
+use podring_loom_tests::slots::{Ring, Rx, Tx};
+
+#[test]
+fn two_consumers_sleep() {
+    for (name, restless) in [("two consumers sleep", false), ("two consumers sleep, restless", true)] {
+        let model = Model::new(name).fewer_preemptions().at_least(2);
+        let model = if restless { model.restless() } else { model };
+        model.must_reach(&["consumer sleeps", "producer wakes"]).cast(
+            || Ring::new(2, Park),
+            vec![send(A, Park, 2), receive(C, Park, 1), receive(D, Park, 1)],
+            |ring| ring.account(2),
+        );
+    }
+}
+
+#[test]
+fn two_producers_sleep() {
+    let setup = || {
+        let ring = Ring::new(2, Park);
+        Tx::seated(&ring, A, Park).send_all(0..2);
+        ring
+    };
+    let more = |seat, from: u64| role(move |ring| Tx::seated(ring, seat, Park).send_all(from..from + 1));
+    let model = Model::new("two producers sleep").fewer_preemptions().at_least(2);
+    model.must_reach(&["producer sleeps", "consumer wakes"]).cast(
+        setup,
+        vec![more(A, 2), more(B, 0), receive(C, Park, 4)],
+        |ring| ring.account(4),
+    );
+}
+
+/// Messages become ready in the wrong order: the one that was woken for the second finds nothing, and whoever is woken
+/// for the first has to pass the news on.
+#[test]
+fn a_consumer_wakes_another() {
+    let out_of_order = role(|ring| {
+        let (mut first, mut second) = (Tx::seated(ring, A, Park), Tx::seated(ring, B, Park));
+        first.claim();
+        second.send_all(0..1);
+        first.write(podring_loom_tests::slots::Message(A.into(), 0));
+        first.publish_quietly(podring_loom_tests::slots::Message(A.into(), 0));
+        first.wake(1);
+    });
+    let model = Model::new("a consumer wakes another").at_least(2).fewer_preemptions();
+    model.must_reach(&["behind", "consumer sleeps", "consumer wakes consumer"]).cast(
+        || Ring::new(2, Park),
+        vec![receive(C, Park, 1), receive(D, Park, 1), out_of_order],
+        |ring| ring.account(2),
+    );
+}
+
+/// The same with slots that become free in the wrong order.
+#[test]
+fn a_producer_wakes_another() {
+    let setup = || {
+        let ring = Ring::new(2, Park);
+        Tx::seated(&ring, A, Park).send_all(0..2);
+        ring
+    };
+    let out_of_order = role(|ring| {
+        let (mut first, mut second) = (Rx::seated(ring, C, Park), Rx::seated(ring, D, Park));
+        first.take();
+        second.recv();
+        first.release();
+        first.recv_many(2);
+    });
+    let more = |seat, from: u64| role(move |ring| Tx::seated(ring, seat, Park).send_all(from..from + 1));
+    let model = Model::new("a producer wakes another").at_least(2).fewer_preemptions();
+    model.must_reach(&["producer sleeps", "producer wakes producer"]).cast(
+        setup,
+        vec![more(A, 2), more(B, 0), out_of_order],
+        |ring| ring.account(4),
+    );
+}
+
+/// One batch wakes as many as it has messages, one drain as many as it has freed.
+#[test]
+fn a_batch_wakes_several() {
+    let batch = role(|ring| Tx::seated(ring, A, Park).send_batch(0..2));
+    let model = Model::new("a batch wakes several").at_least(2).fewer_preemptions();
+    model.must_reach(&["consumer sleeps", "producer wakes"]).cast(
+        || Ring::new(2, Park),
+        vec![receive(C, Park, 1), receive(D, Park, 1), batch],
+        |ring| ring.account(2),
+    );
+}
+
+/// A claim that is given up wakes whoever waits behind it, and its slot whoever waits for space.
+#[test]
+fn a_claim_that_is_dropped_wakes() {
+    let drop_it = role(|ring| {
+        let mut tx = Tx::seated(ring, A, Park);
+        tx.claim();
+        Tx::seated(ring, B, Park).send_all(0..1);
+        tx.abandon();
+        tx.send_all(0..2);
+    });
+    let model = Model::new("a dropped claim wakes").fewer_preemptions().at_least(2);
+    model.must_reach(&["consumer sleeps", "producer sleeps", "behind"]).cast(
+        || Ring::new(2, Park),
+        vec![drop_it, receive(C, Park, 3)],
+        |ring| ring.account(3),
+    );
+}
+
+/// What is put back wakes somebody.
+#[test]
+fn what_is_put_back_wakes() {
+    let put_back = role(|ring| {
+        let mut rx = Rx::seated(ring, C, Park);
+        rx.take_and_put_back();
+    });
+    let setup = || {
+        let ring = Ring::new(2, Park);
+        Tx::seated(&ring, A, Park).send_all(0..1);
+        ring
+    };
+    // If it takes the message first, there is one more for the other.
+    let receive = role(|ring| {
+        let mut rx = Rx::seated(ring, D, Park);
+        rx.recv_many(1);
+        Tx::seated(ring, A, Park).send_all(1..2);
+    });
+    Model::new("what is put back wakes").at_least(2).must_reach(&["consumer sleeps", "adopted"]).cast(
+        setup,
+        vec![put_back, receive],
+        |ring| {
+            Rx::seated(ring, D, Park).recv_many(1);
+            ring.account(2);
+        },
+    );
+}

@@ -1,0 +1,304 @@
+//! Death at every step, of everybody, and what is made of what they left.
+//!
+//! The dead one's thread goes on as its successor, repairing first: all that a free seat tells is that its last holder's
+//! accesses are over. In some models another thread finds the seat's lock free instead.
+
+use std::cell::Cell;
+
+use super::{A, B, C, D, Shared, receive, role};
+use crate::at_every_step;
+use podring_loom_tests::explore::{Account, Model, mortal, reach};
+use podring_loom_tests::ring::{Wait, Wait::Park, Wait::Spin};
+use podring_loom_tests::slots::{Message, Ring, Rx, Tx};
+
+fn lived(survived: bool) {
+    reach(if survived { "lived" } else { "died" });
+}
+
+/// Sends two messages, dies doing it; the successor in its seat sends what is missing. Another one receives, sends in
+/// between, and receives the rest.
+fn producer_dies(model: Model, wait: Wait, steps: usize) -> Account {
+    let die = role(move |ring| {
+        lived(mortal(steps, || Tx::seated(ring, A, wait).send_all(0..2)));
+        ring.repair(A);
+        let sent = ring.sent_by(A.into());
+        Tx::attach(ring, A, wait).send_all(sent..2);
+    });
+    let others = role(move |ring| {
+        let mut rx = Rx::seated(ring, C, wait);
+        rx.recv_many(1);
+        Tx::seated(ring, B, wait).send_all(0..1);
+        rx.recv_many(2);
+    });
+    model.fewer_preemptions().cast(move || Ring::new(2, wait), vec![die, others], |ring| ring.account(3))
+}
+
+#[test]
+fn a_polling_producer_dies_at_every_step() {
+    at_every_step("one of the producers", (10, 100), |model, steps| producer_dies(model, Spin, steps));
+}
+
+#[test]
+fn a_sleeping_producer_dies_at_every_step() {
+    at_every_step("one of the sleeping producers", (10, 100), |model, steps| {
+        producer_dies(model, Park, steps)
+    });
+}
+
+/// The same while another producer claims behind it: the claim must be recorded before its name is replaced.
+#[test]
+fn a_producer_dies_before_another_one_claims() {
+    let run = |model: Model, steps| {
+        let setup = || {
+            // In the second lap, so that there is something older to be taken for a slot's word.
+            let ring = Ring::new(2, Spin);
+            Tx::seated(&ring, A, Spin).send_all(0..2);
+            Rx::seated(&ring, C, Spin).recv_many(2);
+            ring
+        };
+        let die = role(move |ring| {
+            lived(mortal(steps, || Tx::seated(ring, A, Spin).send_all(2..3)));
+            ring.repair(A);
+        });
+        let others = role(move |ring| {
+            Tx::seated(ring, B, Spin).send_all(0..1);
+            Rx::seated(ring, C, Spin).recv_many(1);
+        });
+        model.cast(setup, vec![die, others], |ring| {
+            let rest = ring.sent_by(A.into()) + 1 - 3;
+            Rx::seated(ring, D, Spin).recv_many(rest);
+            ring.account(ring.sent_by(A.into()) + 1);
+            // Nothing is left that stops anybody.
+            for number in 1..3 {
+                Tx::seated(ring, B, Spin).send_all(number..number + 1);
+                Rx::seated(ring, D, Spin).recv_many(1);
+            }
+        })
+    };
+    at_every_step("a producer before another one", (5, 100), run);
+}
+
+/// A producer claims and dies, and the next claimer dies behind it: both names must be found.
+#[test]
+fn a_producer_dies_behind_a_dead_one() {
+    let run = |model: Model, steps| {
+        let die = role(move |ring| {
+            Tx::seated(ring, A, Spin).claim();
+            lived(mortal(steps, || Tx::seated(ring, B, Spin).send_all(0..1)));
+            ring.repair(A);
+            ring.repair(B);
+            let sent = ring.sent_by(B.into());
+            Tx::attach(ring, B, Spin).send_all(sent..1);
+        });
+        model.cast(|| Ring::new(4, Spin), vec![die, receive(C, Spin, 1)], |ring| ring.account(1))
+    };
+    at_every_step("a producer behind a dead one", (5, 100), run);
+}
+
+/// Receives, dies doing it; the successor in its seat receives what is missing.
+fn consumer_dies(model: Model, wait: Wait, dropping: bool, steps: usize) -> Account {
+    let die = role(move |ring| {
+        lived(mortal(steps, || Rx::seated(ring, C, wait).recv_many(2)));
+        ring.repair(C);
+        let missing = 2 - ring.released_by(C) - ring.dropped();
+        Rx::attach(ring, C, wait).recv_many(missing);
+    });
+    let others = role(move |ring| {
+        let mut tx = Tx::seated(ring, A, wait);
+        tx.send_all(0..1);
+        tx.send_all(1..2);
+        // Not before there is one more than the other side wants.
+        tx.send_all(2..3);
+        Rx::seated(ring, D, wait).recv_many(1);
+    });
+    let setup = move || if dropping { Ring::dropping(4, wait) } else { Ring::new(4, wait) };
+    model.fewer_preemptions().cast(setup, vec![die, others], |ring| ring.account(3))
+}
+
+#[test]
+fn a_polling_consumer_dies_at_every_step() {
+    let run = |model: Model, steps| consumer_dies(model, Spin, false, steps);
+    at_every_step("one of the consumers", (10, 100), run);
+}
+
+#[test]
+fn a_sleeping_consumer_dies_at_every_step() {
+    let run = |model: Model, steps| consumer_dies(model, Park, false, steps);
+    at_every_step("one of the sleeping consumers", (10, 100), run);
+}
+
+#[test]
+fn a_consumer_dies_at_every_step_and_its_message_is_dropped() {
+    let run = |model: Model, steps| consumer_dies(model, Spin, true, steps);
+    at_every_step("one of the consumers, dropping", (10, 100), run);
+}
+
+/// What a consumer left that died with a message, and one that died with a claim: repaired by one who dies as well.
+fn repairer_dies(model: Model, dropping: bool, steps: usize) -> Account {
+    let setup = move || {
+        let ring = if dropping { Ring::dropping(4, Spin) } else { Ring::new(4, Spin) };
+        Tx::seated(&ring, B, Spin).send_all(0..2);
+        let taken = Rx::seated(&ring, C, Spin).take();
+        assert!(taken.is_some());
+        let mut tx = Tx::seated(&ring, A, Spin);
+        tx.claim();
+        tx.write(Message(9, 9));
+        ring
+    };
+    let die = role(move |ring| {
+        lived(mortal(steps, || {
+            ring.repair(C);
+            ring.repair(A);
+        }));
+        ring.repair(C);
+        ring.repair(A);
+        let mut tx = Tx::attach(ring, A, Spin);
+        tx.send_all(0..1);
+    });
+    let others = role(move |ring| {
+        let mut rx = Rx::seated(ring, D, Spin);
+        rx.recv_many(if dropping { 2 } else { 3 });
+    });
+    model.fewer_preemptions().cast(setup, vec![die, others], move |ring| {
+        assert_eq!(ring.given_up(), 1);
+        ring.account(3);
+    })
+}
+
+#[test]
+fn the_repairer_dies_at_every_step() {
+    at_every_step("the repairer", (10, 100), |model, steps| repairer_dies(model, false, steps));
+}
+
+#[test]
+fn the_repairer_dies_at_every_step_of_dropping() {
+    at_every_step("the repairer, dropping", (10, 100), |model, steps| repairer_dies(model, true, steps));
+}
+
+/// Whoever waits behind a dead producer finds its seat's lock free, and repairs.
+#[test]
+fn whoever_waits_behind_the_dead_repairs() {
+    let run = |model: Model, steps| {
+        let die = role(move |ring| {
+            lived(mortal(steps, || Tx::seated(ring, A, Spin).send_all(0..1)));
+            let sent = ring.sent_by(A.into());
+            ring.free(A);
+            Tx::attach(ring, B, Spin).send_all(0..2 - sent);
+        });
+        let wait = role(move |ring| {
+            let mut rx = Rx::seated(ring, C, Spin);
+            for _ in 0..2 {
+                rx.take_and_sweep(A);
+                rx.release();
+            }
+        });
+        model.cast(|| Ring::new(2, Spin), vec![die, wait], |ring| ring.account(2))
+    };
+    at_every_step("a producer waited for", (5, 100), run);
+}
+
+/// The same with a consumer: the one who waits for messages gets those of the dead.
+#[test]
+fn whoever_waits_for_messages_adopts() {
+    let run = |model: Model, steps| {
+        let setup = || {
+            let ring = Ring::new(2, Spin);
+            Tx::seated(&ring, A, Spin).send_all(0..2);
+            ring
+        };
+        let die = role(move |ring| {
+            lived(mortal(steps, || Rx::seated(ring, C, Spin).recv_many(1)));
+            let released = ring.released_by(C);
+            ring.free(C);
+            // In another seat, so that nobody but a sweeper repairs this one.
+            if released == 0 {
+                let mut rx = Rx::attach(ring, A, Spin);
+                rx.take_and_sweep(C);
+                rx.release();
+            }
+        });
+        let wait = role(move |ring| {
+            let mut rx = Rx::seated(ring, D, Spin);
+            rx.take_and_sweep(C);
+            rx.release();
+        });
+        model.cast(setup, vec![die, wait], |ring| ring.account(2))
+    };
+    at_every_step("a consumer waited for", (5, 100), run);
+}
+
+/// A consumer dies giving a message back.
+#[test]
+fn a_consumer_dies_at_every_step_of_putting_back() {
+    let run = |model: Model, steps| {
+        let setup = || {
+            let ring = Ring::new(2, Park);
+            Tx::seated(&ring, A, Park).send_all(0..1);
+            ring
+        };
+        let die = role(move |ring| {
+            lived(mortal(steps, || Rx::seated(ring, C, Park).put_back_if_any()));
+            ring.repair(C);
+            Tx::seated(ring, A, Park).send_all(1..2);
+        });
+        model.cast(setup, vec![die, receive(D, Park, 2)], |ring| ring.account(2))
+    };
+    at_every_step("putting back", (5, 100), run);
+}
+
+/// A consumer dies passing over a slot that was given up.
+#[test]
+fn a_consumer_dies_at_every_step_of_passing_over() {
+    let run = |model: Model, steps| {
+        let setup = || {
+            let ring = Ring::new(2, Park);
+            let mut tx = Tx::seated(&ring, A, Park);
+            tx.claim();
+            tx.abandon();
+            tx.send_all(0..1);
+            ring
+        };
+        let die = role(move |ring| {
+            lived(mortal(steps, || Rx::seated(ring, C, Park).recv_many(1)));
+            ring.repair(C);
+            let missing = 1 - ring.released_by(C);
+            Rx::attach(ring, C, Park).recv_many(missing);
+        });
+        let others = role(|ring| {
+            Tx::seated(ring, B, Park).send_all(0..2);
+            Rx::seated(ring, D, Park).recv_many(2);
+        });
+        model.fewer_preemptions().cast(setup, vec![die, others], |ring| ring.account(3))
+    };
+    at_every_step("passing over", (5, 100), run);
+}
+
+/// One of two producers dies closing; whoever comes into its seat closes.
+#[test]
+fn a_producer_dies_at_every_step_of_closing() {
+    let run = |model: Model, steps| {
+        let setup = || {
+            let ring = Ring::new(2, Park);
+            Tx::seated(&ring, A, Park).send_all(0..1);
+            Tx::seated(&ring, B, Park);
+            ring
+        };
+        let die = role(move |ring: &Shared| {
+            lived(mortal(steps, || Tx::seated(ring, A, Park).close()));
+            ring.repair(A);
+            Tx::attach(ring, A, Park).close();
+        });
+        let others = role(|ring: &Shared| {
+            let mut rx = Rx::seated(ring, C, Park);
+            Tx::seated(ring, B, Park).close();
+            let received = Cell::new(0);
+            received.set(rx.recv_to_the_end());
+            assert_eq!(received.get(), 1, "the end came before the message");
+        });
+        model.fewer_preemptions().cast(setup, vec![die, others], |ring| {
+            assert!(ring.has_ended(), "all have closed, and nobody has marked the end");
+            ring.account(1);
+        })
+    };
+    at_every_step("closing one of two", (4, 100), run);
+}

@@ -1,0 +1,148 @@
+//! Messages between those who are alive and poll: one total order, nothing lost, nothing twice, nothing torn.
+
+use super::{A, B, C, D, receive, role, send};
+use podring_loom_tests::explore::Model;
+use podring_loom_tests::ring::Wait::Spin;
+use podring_loom_tests::slots::{Message, Ring, Rx, Tx};
+
+#[test]
+fn two_producers_and_one_consumer() {
+    Model::new("2 + 1").fewer_preemptions().must_reach(&["full", "empty"]).at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![send(A, Spin, 2), send(B, Spin, 1), receive(C, Spin, 3)],
+        |ring| ring.account(3),
+    );
+}
+
+#[test]
+fn one_producer_and_two_consumers() {
+    Model::new("1 + 2").fewer_preemptions().must_reach(&["full", "empty"]).at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![send(A, Spin, 3), receive(C, Spin, 2), receive(D, Spin, 1)],
+        |ring| ring.account(3),
+    );
+}
+
+#[test]
+fn two_producers_and_two_consumers() {
+    Model::new("2 + 2").fewer_preemptions().must_reach(&["empty"]).left_first().at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![send(A, Spin, 1), send(B, Spin, 1), receive(C, Spin, 1), receive(D, Spin, 1)],
+        |ring| ring.account(2),
+    );
+}
+
+/// On two threads there is time for more: everybody sends, and receives what comes first.
+#[test]
+fn everybody_sends_and_receives() {
+    let both = |tx, rx| {
+        role(move |ring| {
+            let (mut tx, mut rx) = (Tx::seated(ring, tx, Spin), Rx::seated(ring, rx, Spin));
+            for number in 0..2 {
+                tx.send_all(number..number + 1);
+                rx.recv_many(1);
+            }
+        })
+    };
+    Model::new("everybody sends and receives").fewer_preemptions().at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![both(A, C), both(B, D)],
+        |ring| ring.account(4),
+    );
+}
+
+/// A claim that is given up leaves nothing to wait for.
+#[test]
+fn a_claim_that_is_dropped_is_passed_over() {
+    let drop_and_send = role(|ring| {
+        let mut tx = Tx::seated(ring, A, Spin);
+        tx.claim();
+        tx.write(Message(9, 9));
+        tx.abandon();
+        tx.send_all(0..2);
+    });
+    Model::new("a claim is dropped").must_reach(&["full"]).at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![
+            drop_and_send,
+            role(|ring| {
+                let mut rx = Rx::seated(ring, C, Spin);
+                rx.recv_many(1);
+                Tx::seated(ring, B, Spin).send_all(0..1);
+                rx.recv_many(2);
+            }),
+        ],
+        |ring| {
+            assert_eq!(ring.given_up(), 1);
+            ring.account(3);
+        },
+    );
+}
+
+/// Two consumers find the same slot that was given up.
+#[test]
+fn two_consumers_pass_over_the_same_claim() {
+    let setup = || {
+        let ring = Ring::new(4, Spin);
+        let mut tx = Tx::seated(&ring, A, Spin);
+        tx.claim();
+        tx.abandon();
+        tx.send_all(0..2);
+        ring
+    };
+    let receive_and_send = role(|ring| {
+        Rx::seated(ring, C, Spin).recv_many(1);
+        Tx::seated(ring, B, Spin).send_all(0..2);
+    });
+    Model::new("two consumers pass over a claim").at_least(2).cast(
+        setup,
+        vec![receive_and_send, receive(D, Spin, 1)],
+        |ring| {
+            Rx::seated(ring, D, Spin).recv_many(2);
+            ring.account(4);
+        },
+    );
+}
+
+#[test]
+fn batches() {
+    let batches = role(|ring| {
+        Tx::seated(ring, A, Spin).send_batch(0..2);
+        Tx::seated(ring, B, Spin).send_batch(0..2);
+    });
+    let drain = role(|ring| {
+        let mut rx = Rx::seated(ring, C, Spin);
+        for _ in 0..2 {
+            for _ in 0..2 {
+                rx.take();
+                rx.release_quietly();
+            }
+            rx.wake(2);
+        }
+    });
+    Model::new("batches of many").must_reach(&["full"]).at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![batches, drain],
+        |ring| ring.account(4),
+    );
+}
+
+/// What was taken and given back unread is somebody's, at once and marked.
+#[test]
+fn what_is_put_back_is_adopted() {
+    let setup = || {
+        let ring = Ring::new(2, Spin);
+        Tx::seated(&ring, A, Spin).send_all(0..2);
+        ring
+    };
+    let put_back = role(|ring| {
+        let mut rx = Rx::seated(ring, C, Spin);
+        rx.take_and_put_back();
+        rx.recv_many(1);
+    });
+    Model::new("put back").must_reach(&["adopted"]).at_least(2).cast(
+        setup,
+        vec![put_back, receive(D, Spin, 1)],
+        |ring| ring.account(2),
+    );
+}
