@@ -33,13 +33,13 @@ loom: ## every model of the algorithms, two preemptions per execution
 	cargo run -p podring-loom-tests --locked --bin models
 
 loom-deep: ## the same with three preemptions: see loom-tests/README.md for how long
-	LOOM_PREEMPTIONS=3 cargo run -p podring-loom-tests --locked --bin models -- --limit 14400
+	LOOM_PREEMPTIONS=3 cargo run -p podring-loom-tests --locked --bin models -- --deep --limit 14400
 
 mutants: ## weaken the algorithms one line at a time: some model must notice each
 	cargo run -p podring-loom-tests --locked --bin mutants
 
 step: ## kill a participant behind every machine instruction of every operation
-	STEP=all cargo test --release --locked -p podring --features bytemuck --test step
+	STEP=all cargo test --release --locked -p podring --features bytemuck --test step --test step_mpmc
 
 storm: ## a minute of killing, stopping and restarting both sides of verified streams
 	STORM_SECONDS=$${STORM_SECONDS:-60} cargo test --release -p podring-cli --locked --test storm -- --ignored --nocapture

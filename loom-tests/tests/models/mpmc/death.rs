@@ -30,7 +30,8 @@ fn producer_dies(model: Model, wait: Wait, steps: usize) -> Account {
         Tx::seated(ring, B, wait).send_all(0..1);
         rx.recv_many(2);
     });
-    model.fewer_preemptions().cast(move || Ring::new(2, wait), vec![die, others], |ring| ring.account(3))
+    // Room for all of them and for a tombstone: whoever receives here also sends, and must not wait for itself.
+    model.fewer_preemptions().cast(move || Ring::new(4, wait), vec![die, others], |ring| ring.account(3))
 }
 
 #[test]
