@@ -38,8 +38,11 @@ struct Recorded {
     instructions: BTreeMap<String, f64>,
 }
 
+/// Runs an operation so many times.
+type Operation = fn(&Scratch, u64);
+
 /// The operations by name, both ends in one thread; dear ones are run so many times less.
-const OPERATIONS: [(&str, u64, fn(&Scratch, u64)); 9] = [
+const OPERATIONS: [(&str, u64, Operation); 9] = [
     ("bytes/send_recv_into/8", 1, |scratch, times| copied(scratch, 8, times)),
     ("bytes/send_recv_into/64", 1, |scratch, times| copied(scratch, 64, times)),
     ("bytes/send_recv_into/1024", 1, |scratch, times| copied(scratch, 1024, times)),
