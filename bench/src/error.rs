@@ -59,7 +59,11 @@ impl Error {
 
 impl From<podring::Error> for Error {
     fn from(error: podring::Error) -> Self {
-        Self::Ring(error)
+        match error {
+            // Nobody closes a ring here before its end, but a side that has failed.
+            podring::Error::Closed { .. } => Self::Abandoned,
+            error => Self::Ring(error),
+        }
     }
 }
 

@@ -90,6 +90,17 @@ pub trait Tx {
         }
         Ok(())
     }
+
+    /// After a failure: the reader must not wait for the rest, if the transport can tell it.
+    fn give_up(&mut self) {}
+}
+
+/// Gives up if what was done with a writing end has failed.
+pub fn or_give_up<T>(tx: &mut impl Tx, done: Result<T>) -> Result<T> {
+    if done.is_err() {
+        tx.give_up();
+    }
+    done
 }
 
 /// Reads messages.

@@ -94,7 +94,7 @@ pub(crate) enum Command {
     /// Measure throughput and latency, beside the machine's floor of the same run
     ///
     /// Exit status besides: 4 regression (--baseline, --fail-if), 6 too noisy to tell, 130 interrupted.
-    Bench(podring_bench::args::Arguments),
+    Bench(Box<podring_bench::args::Arguments>),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, of the program or of one command

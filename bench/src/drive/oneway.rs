@@ -20,7 +20,7 @@ use crate::content;
 use crate::cpus::Pinned;
 use crate::crowding::Crowding;
 use crate::drive::{Checker, Pace, Sample, Span, Stage, histogram};
-use crate::transport::{Rx, Transport, Tx};
+use crate::transport::{Rx, Transport, Tx, or_give_up};
 use crate::{Error, Result, interrupt};
 
 /// Questions in one comparison of the clocks.
@@ -86,7 +86,8 @@ pub(super) fn write<T: Transport>(
             }
             spin_loop();
         }
-        tx.send(size, |bytes| content::fill::<0>(bytes, seq))?;
+        let sent = tx.send(size, |bytes| content::fill::<0>(bytes, seq));
+        or_give_up(&mut tx, sent)?;
         seq += 1;
     }
     crowding.report(board);

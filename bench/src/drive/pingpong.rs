@@ -16,7 +16,7 @@ use crate::content;
 use crate::cpus::Pinned;
 use crate::crowding::Crowding;
 use crate::drive::{Sample, Span, Stage, histogram};
-use crate::transport::{Rx, Spec, Transport, Tx};
+use crate::transport::{Rx, Spec, Transport, Tx, or_give_up};
 use crate::{Error, Result, interrupt};
 
 /// Trips between two looks at the clock: their times wait in a buffer, for a histogram is a large thing to
@@ -43,7 +43,8 @@ pub(super) fn run<T: Transport, const WORDS: usize>(stage: &Stage<'_>) -> Result
             let _pinned = Pinned::to(stage.our_cpu())?;
             crew.gather(stage.board, 1)?;
             let crowding = Crowding::begin();
-            let sample = play::<WORDS>(stage, &mut tx, &mut rx)?;
+            let played = play::<WORDS>(stage, &mut tx, &mut rx);
+            let sample = or_give_up(&mut tx, played)?;
             crowding.report(stage.board);
             Ok((sample, crowding))
         },
@@ -126,6 +127,13 @@ pub(super) fn echo<T: Transport, const WORDS: usize>(
     let _pinned = Pinned::to(cpu)?;
     board.arrive()?;
     let crowding = Crowding::begin();
+    let echoed = echo_all::<WORDS>(&mut rx, &mut tx);
+    or_give_up(&mut tx, echoed)?;
+    crowding.report(board);
+    Ok(())
+}
+
+fn echo_all<const WORDS: usize>(rx: &mut impl Rx, tx: &mut impl Tx) -> Result<()> {
     loop {
         let ended = rx.recv(|message| {
             if content::is_end(message) {
@@ -134,7 +142,6 @@ pub(super) fn echo<T: Transport, const WORDS: usize>(
             tx.send(message.len(), |answer| content::answer::<WORDS>(message, answer)).map(|()| false)
         })?;
         if ended? {
-            crowding.report(board);
             return Ok(());
         }
     }

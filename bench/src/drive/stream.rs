@@ -12,7 +12,7 @@ use crate::content;
 use crate::cpus::Pinned;
 use crate::crowding::Crowding;
 use crate::drive::{Checker, Sample, Span, Stage, chunk};
-use crate::transport::{Rx, Transport, Tx};
+use crate::transport::{Rx, Transport, Tx, or_give_up};
 use crate::{Error, Result, interrupt};
 
 pub(super) fn run<T: Transport, const WORDS: usize>(stage: &Stage<'_>) -> Result<Sample> {
@@ -43,12 +43,19 @@ pub(super) fn write<T: Transport, const WORDS: usize>(
     board: &Board,
     cpu: Option<usize>,
 ) -> Result<()> {
-    /// Messages between two looks at whether it is enough.
-    const LOOK: u64 = 64;
     let mut tx = transport.tx(board.poll())?;
     let _pinned = Pinned::to(cpu)?;
     board.arrive()?;
     let crowding = Crowding::begin();
+    let written = write_all::<WORDS>(&mut tx, case, board);
+    or_give_up(&mut tx, written)?;
+    crowding.report(board);
+    tx.send(case.size, content::fill_end)
+}
+
+fn write_all<const WORDS: usize>(tx: &mut impl Tx, case: &Case, board: &Board) -> Result<()> {
+    /// Messages between two looks at whether it is enough.
+    const LOOK: u64 = 64;
     // A length known when compiling would make these calls cheaper than a user's.
     let size = black_box(case.size);
     let mut seq = 0;
@@ -65,8 +72,7 @@ pub(super) fn write<T: Transport, const WORDS: usize>(
             }
         }
     }
-    crowding.report(board);
-    tx.send(size, content::fill_end)
+    Ok(())
 }
 
 fn read<T: Transport, const WORDS: usize>(rx: &mut T::Rx<'_>, stage: &Stage<'_>) -> Result<Sample> {

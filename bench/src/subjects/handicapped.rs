@@ -66,4 +66,8 @@ impl<T: Tx> Tx for HandicappedTx<T> {
         self.lose(count);
         self.inner.send_many(count, size, write)
     }
+
+    fn give_up(&mut self) {
+        self.inner.give_up();
+    }
 }

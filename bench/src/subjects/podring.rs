@@ -97,6 +97,11 @@ impl Tx for InPlaceTx {
         batch.publish();
         Ok(())
     }
+
+    fn give_up(&mut self) {
+        // The error to tell is the one before.
+        let _ = self.0.close();
+    }
 }
 
 impl Rx for InPlaceRx {
@@ -186,6 +191,11 @@ impl Tx for CopiedTx {
         }
         batch.publish();
         Ok(())
+    }
+
+    fn give_up(&mut self) {
+        // The error to tell is the one before.
+        let _ = self.tx.close();
     }
 }
 
@@ -279,6 +289,11 @@ impl<const WORDS: usize> Tx for TypedTx<WORDS> {
             write(at, bytemuck::cast_slice_mut(element));
         }
         Ok(self.tx.send_all(block)?)
+    }
+
+    fn give_up(&mut self) {
+        // The error to tell is the one before.
+        let _ = self.tx.close();
     }
 }
 
@@ -375,6 +390,11 @@ impl Tx for ManyTx {
         }
         batch.publish();
         Ok(())
+    }
+
+    fn give_up(&mut self) {
+        // The error to tell is the one before.
+        let _ = self.0.close();
     }
 }
 
