@@ -21,7 +21,7 @@ pub(crate) struct Act {
     pub(crate) stages: Stages,
     /// Stages that must be seen.
     pub(crate) least_stages: usize,
-    /// It sleeps, and takes so many instructions that it is only tried if asked for.
+    /// It takes so many instructions (sleeping, making and mapping things) that it is only tried if asked for.
     pub(crate) is_long: bool,
 }
 
@@ -292,7 +292,7 @@ const ATTACH_PRODUCER: Act = Act {
     },
     stages: nothing,
     least_stages: 1,
-    is_long: false,
+    is_long: true,
 };
 
 const ATTACH_CONSUMER: Act = Act {
@@ -305,7 +305,7 @@ const ATTACH_CONSUMER: Act = Act {
     },
     stages: nothing,
     least_stages: 1,
-    is_long: false,
+    is_long: true,
 };
 
 const CLOSE: Act = Act {
