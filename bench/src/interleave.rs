@@ -31,12 +31,17 @@ struct Program {
 }
 
 impl Interleaved {
-    /// Prepares both. A baseline whose name ends in `bench` takes the arguments as they are; another one is
+    /// Prepares both. A baseline whose name has `bench` in it takes the arguments as they are; another one is
     /// `podring`, and has a command `bench`.
     pub fn new(dir: &Path, arguments: &Arguments, baseline: &Path, command: &[&str]) -> Result<Self> {
         let own = std::env::current_exe().map_err(|e| Error::os("finding this program", e))?;
         let name = baseline.file_stem().unwrap_or_default().to_string_lossy();
-        let theirs: &[&str] = if name.ends_with("bench") { &[] } else { &["bench"] };
+        let same = matches!((baseline.canonicalize(), own.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        let theirs: &[&str] = match () {
+            () if same => command,
+            () if name.contains("bench") => &[],
+            () => &["bench"],
+        };
         let program = |path: PathBuf, command: &[&str], handicapped| {
             let mut all: Vec<OsString> = command.iter().map(OsString::from).collect();
             all.extend(["--dir".into(), dir.into()]);
