@@ -52,7 +52,7 @@ pub(crate) fn run(dirs: &[PathBuf], args: &TopArgs, output: &Output) -> Result<E
     let mut terminal = ratatui::try_init().map_err(|error| Failure::io("preparing the terminal", &error))?;
     let ended = watch(&mut terminal, &watched, args.interval);
     give_back();
-    if matches!(ended, Ok(Terminal::Gone)) || signals::stopped() {
+    if matches!(ended, Ok(Terminal::Gone)) || wait_for_keys(Duration::ZERO) == Terminal::Gone {
         // Dropping it would complain that there is no terminal, on a standard error that has gone with it.
         std::mem::forget(terminal);
     }
