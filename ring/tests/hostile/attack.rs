@@ -63,6 +63,10 @@ fn scribbling_over_live_rings_is_survived() {
         for (role, _, victim) in &mut victims {
             assert!(victim.is_running(), "{role} has stopped");
         }
+        if began.elapsed() > duration + 3 * SOON {
+            victims.iter().for_each(|(role, row, _)| report(&board, *row, role));
+            panic!("too little was tried, or a victim hangs, after {:?}", began.elapsed());
+        }
         std::thread::sleep(Duration::from_millis(5));
     }
     board.stop();

@@ -7,9 +7,6 @@ use nix::libc;
 
 const GUARD: usize = 1 << 30;
 const PAGE: usize = 4096;
-/// Pieces that fill the small holes in the address space, so that a ring is mapped below [`ceiling`].
-const FILLERS: usize = 64;
-const FILLER: usize = 32 * 1024;
 
 fn reserve(at: usize, len: usize) -> Option<usize> {
     let fixed = if at == 0 { 0 } else { libc::MAP_FIXED_NOREPLACE };
@@ -28,12 +25,38 @@ fn reserve(at: usize, len: usize) -> Option<usize> {
     Some(got as usize)
 }
 
-/// Takes the holes and a large piece of the address space, once: what is mapped next lies right below it.
+/// Takes the holes between mappings, and a large piece of the address space: what is mapped next lies right below it.
 pub(crate) fn ceiling() {
-    for _ in 0..FILLERS {
-        reserve(0, FILLER);
+    let maps = std::fs::read_to_string("/proc/self/maps").expect("this process's mappings");
+    let mappings: Vec<_> = maps.lines().filter_map(mapping).collect();
+    for pair in mappings.windows(2) {
+        let (from, to) = (pair[0].end, pair[1].start);
+        // The heap grows upwards, the stack downwards.
+        if from < to && to - from < GUARD && pair[0].what != "[heap]" && pair[1].what != "[stack]" {
+            reserve(from, to - from);
+        }
     }
     reserve(0, GUARD);
+}
+
+/// A line of `/proc/self/maps`.
+struct Mapping<'a> {
+    start: usize,
+    end: usize,
+    is_untouchable: bool,
+    what: &'a str,
+}
+
+fn mapping(line: &str) -> Option<Mapping<'_>> {
+    let (range, rest) = line.split_once(' ')?;
+    let (start, end) = range.split_once('-')?;
+    Some(Mapping {
+        start: usize::from_str_radix(start, 16).ok()?,
+        end: usize::from_str_radix(end, 16).ok()?,
+        is_untouchable: rest.starts_with("---"),
+        // Address, rights, offset, device, inode, then the name, if any, which may have spaces in it.
+        what: rest.splitn(5, ' ').nth(4).unwrap_or_default().trim_start(),
+    })
 }
 
 /// The guards of one mapping, given back when dropped.
@@ -44,13 +67,15 @@ impl Guards {
     /// Around this process's mapping of a file, as far as there is room. `None` if a side is not guarded.
     pub(crate) fn around(path: &Path) -> Option<Self> {
         let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-        let line = maps.lines().find(|line| line.ends_with(path.to_str().expect("plain paths")))?;
-        let (start, rest) = line.split_once('-')?;
-        let end = rest.split(' ').next()?;
-        let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+        let mappings: Vec<_> = maps.lines().filter_map(mapping).collect();
+        let path = path.to_str().expect("plain paths");
+        let &Mapping { start, end, .. } = mappings.iter().find(|one| one.what == path)?;
+        let is_untouchable = |which: &dyn Fn(&Mapping<'_>) -> bool| {
+            mappings.iter().any(|one| one.is_untouchable && which(one))
+        };
         let mut guards = Self(Vec::new());
-        let below = guards.add(|len| start - len) || is_untouchable(&maps, |_, above| above == start);
-        let above = guards.add(|_| end) || is_untouchable(&maps, |below, _| below == end);
+        let below = guards.add(|len| start - len) || is_untouchable(&|one| one.end == start);
+        let above = guards.add(|_| end) || is_untouchable(&|one| one.start == end);
         (below && above).then_some(guards)
     }
 
@@ -65,16 +90,6 @@ impl Guards {
         }
         false
     }
-}
-
-/// Whether the mapping that `which` finds by its ends admits no access.
-fn is_untouchable(maps: &str, which: impl Fn(usize, usize) -> bool) -> bool {
-    maps.lines().any(|line| {
-        let Some((range, rest)) = line.split_once(' ') else { return false };
-        let ends =
-            range.split_once('-').map(|(a, b)| (usize::from_str_radix(a, 16), usize::from_str_radix(b, 16)));
-        matches!(ends, Some((Ok(start), Ok(end))) if which(start, end)) && rest.starts_with("---")
-    })
 }
 
 impl Drop for Guards {

@@ -30,16 +30,20 @@ pub(crate) struct Victim<'a> {
     pub(crate) dir: &'a Path,
     pub(crate) calls: Calls<'a>,
     pub(crate) random: Random,
+    /// Whether the last ring lay where it could not be guarded.
+    is_misplaced: bool,
 }
 
 /// Arguments: the directory, the board, the row on it, and the seed.
 pub(crate) fn run(args: &[String], mut live: impl FnMut(&mut Victim<'_>)) {
-    guard::ceiling();
     let board = Board::map(Path::new(&args[1]));
     let calls = Calls::new(&board, args[2].parse().expect("a row"));
     let random = Random::seeded(args[3].parse().expect("a seed"));
-    let mut victim = Victim { dir: Path::new(&args[0]), calls, random };
+    let mut victim = Victim { dir: Path::new(&args[0]), calls, random, is_misplaced: true };
     while !board.is_over() {
+        if std::mem::take(&mut victim.is_misplaced) {
+            guard::ceiling();
+        }
         live(&mut victim);
     }
 }
@@ -63,6 +67,7 @@ impl Victim<'_> {
     pub(crate) fn guards(&mut self, ring: &str) -> Option<Guards> {
         let guards = Guards::around(&self.dir.join(ring));
         self.calls.board.add(self.calls.row, Count::Guarded, guards.is_some().into());
+        self.is_misplaced = guards.is_none();
         guards
     }
 
