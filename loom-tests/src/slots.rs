@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use crate::algo::cursors::Cursors;
-use crate::algo::mpmc::{Next, Table};
+use crate::algo::mpmc::{Next, Rows, Table};
 use crate::algo::repair::{Orphan, Repaired};
 use crate::algo::slots::Slots;
 use crate::algo::stream::Drained;
@@ -72,6 +72,7 @@ struct Journal {
 pub struct Ring {
     cursors: Cursors,
     area: Box<[Slot]>,
+    rows: Rows,
     orphan: Orphan,
     /// One for each seat: 1 where the kernel has freed the lock of one that died.
     locks: [AtomicU64; SEATS],
@@ -92,9 +93,16 @@ impl Ring {
     fn with(slots: u64, wait: Wait, orphan: Orphan) -> Rc<Self> {
         let slot =
             |_| Slot { state: AtomicU64::slot(), length: AtomicU64::place(), payload: AtomicU64::place() };
+        let area: Box<[Slot]> = (0..slots).map(slot).collect();
+        let base = area.as_ptr().cast_mut().cast::<u8>();
+        // SAFETY: the area has this many slots, a power of two, each as large as the stride below, aligned as an array
+        // of them is, and lives as long as the ring, which owns it.
+        let places = unsafe { Slots::new(base, slots) };
+        let rows = Rows { slots: places, stride: size_of::<Slot>(), capacity: slots };
         let ring = Self {
             cursors: Cursors::default(),
-            area: (0..slots).map(slot).collect(),
+            area,
+            rows,
             orphan,
             locks: Default::default(),
             journal: RefCell::default(),
@@ -108,12 +116,7 @@ impl Ring {
     }
 
     fn table(&self) -> Table<'_> {
-        let base = self.area.as_ptr().cast_mut().cast::<u8>();
-        let capacity = self.area.len() as u64;
-        // SAFETY: the area has `capacity` slots, a power of two, each as large as the stride below, aligned as an
-        // array of them is, and lives as long as the ring.
-        let slots = unsafe { Slots::new(base, capacity) };
-        Table { cursors: &self.cursors, slots, stride: size_of::<Slot>(), capacity }
+        Table { cursors: &self.cursors, rows: &self.rows }
     }
 
     fn slot(&self, ticket: u64) -> &Slot {

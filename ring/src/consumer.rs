@@ -247,6 +247,8 @@ impl Consumer {
         }
     }
 
+    #[cold]
+    #[inline(never)]
     fn wait_for_message(&mut self, until: Until) -> Result<Place> {
         if self.cursor.owes() {
             // A drain was forgotten (`mem::forget`): nothing would ever be sent if it kept the ring full.
@@ -356,6 +358,7 @@ impl Consumer {
     }
 
     #[cold]
+    #[inline(never)]
     fn too_small(&self, buffer: usize, len: usize) -> Error {
         Error::BufferTooSmall { ring: self.core.ring.clone(), buffer, len }
     }
@@ -408,11 +411,16 @@ fn is_before(position: u64, other: u64) -> bool {
 /// The next message, `None` if there is none now, [`Error::Closed`] if there will be none.
 #[inline(always)]
 fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<Place>> {
-    let mut next = || {
-        cursor.next_record(core.cursors(), &core.region.slots(), largest).map_err(|found| core.corrupt(found))
-    };
-    if let Some(place) = next()? {
-        return Ok(Some(place));
+    match cursor.next_record(core.cursors(), &core.region.slots(), largest) {
+        Ok(Some(place)) => Ok(Some(place)),
+        Ok(None) => core.drained(|| look_again(core, cursor, largest)),
+        Err(found) => Err(core.corrupt(found)),
     }
-    core.drained(next)
+}
+
+#[cold]
+#[inline(never)]
+fn look_again(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<Place>> {
+    let slots = core.region.slots();
+    cursor.next_record(core.cursors(), &slots, largest).map_err(|found| core.corrupt(found))
 }

@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::slice;
 use std::time::{Duration, Instant};
@@ -43,20 +44,20 @@ impl<'a> Claim<'a> {
 
     /// Sends the message (or adds it to the batch).
     #[inline(always)]
-    pub fn commit(mut self) {
-        self.put();
-        std::mem::forget(self);
+    pub fn commit(self) {
+        let mut this = ManuallyDrop::new(self);
+        this.put();
     }
 
     /// Fills the claim with a message of its length and commits it.
     #[inline(always)]
-    pub(crate) fn send(mut self, message: &[u8]) {
+    pub(crate) fn send(self, message: &[u8]) {
         debug_assert_eq!(message.len(), self.len);
+        let mut this = ManuallyDrop::new(self);
         // SAFETY: the claim has this length and lies in one piece, at a multiple of eight, in the unpublished
         // part of the data area, which is the producer's alone; the message is the caller's memory.
-        unsafe { copy::into_ring(message.as_ptr(), self.bytes, self.len) };
-        self.put();
-        std::mem::forget(self);
+        unsafe { copy::into_ring(message.as_ptr(), this.bytes, this.len) };
+        this.put();
     }
 
     #[inline(always)]

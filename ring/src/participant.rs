@@ -157,6 +157,7 @@ impl Participant {
             Wait::Adaptive => Spin::adaptive(),
             Wait::Park => Spin::none(),
         };
+        let spin = spin.over(region.identity().data_len());
         // Whoever is waited for may be on any processor, this one included.
         let spin = if region.identity().kind.is_mpmc() { spin.yielding() } else { spin };
         let path = at.path();
@@ -205,6 +206,7 @@ impl Participant {
     }
 
     #[cold]
+    #[inline(never)]
     pub(crate) fn corrupt(&self, found: Corrupt) -> Error {
         Error::corrupt(&self.ring, found)
     }
@@ -212,7 +214,19 @@ impl Participant {
     /// A handle of the parent is of no use in a forked child: its mapping is not there.
     #[inline(always)]
     pub(crate) fn check_fork(&self) -> Result<()> {
-        if self.region.is_foreign() { Err(Error::Forked { ring: self.ring.clone() }) } else { Ok(()) }
+        if self.region.is_foreign() { Err(self.forked()) } else { Ok(()) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn forked(&self) -> Error {
+        Error::Forked { ring: self.ring.clone() }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn closed(&self) -> Error {
+        Error::Closed { ring: self.ring.clone() }
     }
 
     /// For a consumer that found nothing: [`Error::Closed`], once per stream, if the producer has closed and
@@ -222,7 +236,7 @@ impl Participant {
         match self.cursors().stream.0.drained(again)? {
             Drained::Found(found) => Ok(Some(found)),
             Drained::Nothing => Ok(None),
-            Drained::Ended => Err(Error::Closed { ring: self.ring.clone() }),
+            Drained::Ended => Err(self.closed()),
         }
     }
 

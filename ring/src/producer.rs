@@ -164,6 +164,8 @@ impl Producer {
         self.cursor.claim_record(self.core.cursors(), len as u64).map_err(|found| self.core.corrupt(found))
     }
 
+    #[cold]
+    #[inline(never)]
     pub(crate) fn wait_for_room(&mut self, len: usize, until: Until) -> Result<u64> {
         let Self { core, cursor, .. } = self;
         core.wait_for("space", until, || {
@@ -172,6 +174,7 @@ impl Producer {
     }
 
     #[cold]
+    #[inline(never)]
     fn refuse(&self, len: usize) -> Error {
         let ring = self.core.ring.clone();
         if self.closed {

@@ -10,6 +10,8 @@ use crate::{cgroup, sync};
 const WORTH_NS: u32 = 50_000;
 /// A breath: long enough for a stream to bring several messages.
 const BREATH_NS: u32 = 100;
+/// The longest: messages of a stream so dense are kept back for less than a microsecond.
+const LONGEST_BREATH_NS: u32 = 800;
 /// Waits between two breaths that are taken only to see whether there is a stream.
 const PROBE_WAITS: u32 = 256;
 /// About what one look without a pause costs.
@@ -22,8 +24,12 @@ const BARE_LOOKS: u32 = 1024;
 const LOOKS_BEFORE_YIELDING: u32 = 32;
 /// About what offering it costs if nobody wants it.
 const YIELD_NS: u32 = 300;
-/// The longest time between two looks for space, in breaths, as a power of two.
+/// The longest time between two looks for space.
+const LONGEST_GAP_NS: u32 = BREATH_NS << LONGEST_GAP;
 const LONGEST_GAP: u32 = 6;
+/// Bytes that are read in a nanosecond at best, and into how many parts of a full ring that divides the wait for space.
+const BYTES_PER_NS: u64 = 32;
+const PARTS: u64 = 16;
 
 /// What is polled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +39,8 @@ pub(crate) enum For {
     /// brings more than one message, a breath is taken before every look.
     Messages,
     /// Space. A full ring is in front of us, so nothing is late if we look rarely, and every look takes a
-    /// line away from the consumer.
+    /// line away from the consumer. Whoever then finds room for one message only would wait again at once, and work on
+    /// the lines that the consumer is reading; so the first look is taken when a part of the ring may be free.
     Space,
 }
 
@@ -43,10 +50,12 @@ pub(crate) struct Spin {
     /// How long to poll before sleeping. Zero: not at all.
     budget_ns: u32,
     pause_ns: u32,
-    /// Whether the last breath brought more than one message.
-    dense: Cell<bool>,
-    /// Whether the last wait for messages began with a breath.
-    breathed: Cell<bool>,
+    /// How long to wait for space before looking again.
+    space_ns: u32,
+    /// The breath that the last wait for messages began with; zero: none.
+    breath_ns: Cell<u32>,
+    /// The breath that the next one begins with.
+    next_breath_ns: Cell<u32>,
     /// Waits for messages so far.
     waits: Cell<u32>,
     /// Whether to let others run after a few looks.
@@ -56,8 +65,15 @@ pub(crate) struct Spin {
 impl Spin {
     /// No polling: sleep at once.
     pub(crate) fn none() -> Self {
-        let (dense, breathed) = (Cell::new(false), Cell::new(false));
-        Self { budget_ns: 0, pause_ns: pause_ns(), dense, breathed, waits: Cell::new(0), yields: false }
+        Self {
+            budget_ns: 0,
+            pause_ns: pause_ns(),
+            space_ns: BREATH_NS,
+            breath_ns: Cell::new(0),
+            next_breath_ns: Cell::new(0),
+            waits: Cell::new(0),
+            yields: false,
+        }
     }
 
     /// Polling up to the price of a sleep; none under a quota of less than two processors, which polling
@@ -76,6 +92,13 @@ impl Spin {
         Self { yields: true, ..self }
     }
 
+    /// For a ring with this much data: how long a part of it takes to be read at best.
+    pub(crate) fn over(self, data_bytes: u64) -> Self {
+        let part_ns = data_bytes / (PARTS * BYTES_PER_NS);
+        let longest = u64::from(LONGEST_GAP_NS / 2);
+        Self { space_ns: part_ns.clamp(BREATH_NS.into(), longest) as u32, ..self }
+    }
+
     /// Whether there is any polling.
     pub(crate) fn is_none(&self) -> bool {
         self.budget_ns == 0
@@ -90,20 +113,19 @@ impl Spin {
     ) -> Result<Option<T>, E> {
         let mut spent_ns = 0;
         let mut looks = 0;
-        if what == For::Messages && !self.yields {
+        if what == For::Messages {
             let waits = self.waits.get().wrapping_add(1);
             self.waits.set(waits);
-            self.breathed.set(self.dense.get() || waits % PROBE_WAITS == 0);
-            if self.breathed.get() {
-                spent_ns += self.pass(BREATH_NS);
-            }
+            let probe_ns = if waits % PROBE_WAITS == 0 { BREATH_NS } else { 0 };
+            self.breath_ns.set(self.next_breath_ns.get().max(probe_ns));
+            spent_ns += self.pass(self.breath_ns.get());
         }
         while spent_ns < self.budget_ns {
             if let Some(found) = attempt()? {
                 return Ok(Some(found));
             }
             let gap_ns = match what {
-                For::Space => BREATH_NS << looks.min(LONGEST_GAP),
+                For::Space => (self.space_ns << looks.min(LONGEST_GAP)).min(LONGEST_GAP_NS),
                 For::Messages if self.pause_ns > LONG_PAUSE_NS && looks < BARE_LOOKS => 0,
                 For::Messages => self.pause_ns,
             };
@@ -121,7 +143,8 @@ impl Spin {
     /// After messages were found: whether there was more than one.
     #[inline(always)]
     pub(crate) fn note(&self, several: bool) {
-        self.dense.set(several && self.breathed.get());
+        let next_ns = if several { (2 * self.breath_ns.get()).min(LONGEST_BREATH_NS) } else { 0 };
+        self.next_breath_ns.set(next_ns);
     }
 
     /// Pauses for about this long. Returns for how long it did.

@@ -41,15 +41,21 @@ pub(crate) struct Behind {
     pub(crate) ticket: u64,
 }
 
-/// A ring of slots, as seen by one participant.
+/// Where the slots are.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Table<'a> {
-    pub(crate) cursors: &'a Cursors,
+pub(crate) struct Rows {
     pub(crate) slots: Slots,
     /// Bytes from slot to slot, a multiple of eight.
     pub(crate) stride: usize,
     /// Slots, a power of two, at least two.
     pub(crate) capacity: u64,
+}
+
+/// A ring of slots, as seen by one participant. Two pointers, so that it is passed in registers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table<'a> {
+    pub(crate) cursors: &'a Cursors,
+    pub(crate) rows: &'a Rows,
 }
 
 impl Table<'_> {
@@ -60,7 +66,7 @@ impl Table<'_> {
 
     #[inline(always)]
     pub(crate) fn slot(&self, ticket: u64) -> &AtomicU64 {
-        self.slots.state(ticket, self.stride)
+        self.rows.slots.state(ticket, self.rows.stride)
     }
 
     /// Claims the next slot for writing, in the name of `seat`; `None` if the ring is full. The caller has no other
@@ -79,17 +85,29 @@ impl Table<'_> {
                 }
                 continue;
             }
-            if slot.ahead_of(ticket) < 0 {
-                // The last lap's message is still there.
-                let last_lap = slot.ahead_of(ticket) == -(self.capacity as i64);
-                if last_lap && slot.stage().is_some_and(|stage| stage != Stage::Free) {
-                    return Ok(None);
-                }
-                return Err(bad_slot(slot, ticket));
+            match self.not_free(seen, slot)? {
+                Some(now) => seen = now,
+                None => return Ok(None),
             }
-            seen = self.moved(tail, seen, slot)?;
         }
         Ok(None)
+    }
+
+    /// What a slot means that was not free when the tail was `seen`: `None`, that the ring is full, or what the tail
+    /// holds now.
+    #[cold]
+    #[inline(never)]
+    fn not_free(self, seen: Turn, slot: Turn) -> Result<Option<Turn>, Corrupt> {
+        let ahead = slot.ahead_of(seen.ticket());
+        if ahead >= 0 {
+            return self.moved(&self.cursors.tail.0, seen, slot).map(Some);
+        }
+        // The last lap's message is still there.
+        let last_lap = ahead == -(self.rows.capacity as i64);
+        if last_lap && slot.stage().is_some_and(|stage| stage != Stage::Free) {
+            return Ok(None);
+        }
+        Err(bad_slot(slot, seen.ticket()))
     }
 
     /// Hands a slot that was claimed and written to the consumers.
@@ -118,26 +136,44 @@ impl Table<'_> {
                 }
                 continue;
             }
-            match (slot.ahead_of(ticket), slot.stage()) {
-                (0, Some(Stage::Free)) => return Ok(Next::Nothing),
-                (0, Some(Stage::Writing)) => return Ok(Next::Behind(slot.seat())),
-                (0, Some(Stage::Tombstone)) => self.bury(ticket, slot),
-                // The message of the last lap is still being read, so nobody can have written this one.
-                (distance, Some(Stage::Reading | Stage::Returned)) if distance == -(self.capacity as i64) => {
-                    return Ok(Next::Nothing);
-                }
-                // The slot is already the next lap's: a tombstone was here, or the head has moved on.
-                (distance, Some(_)) if distance == self.capacity as i64 => {
-                    seen = match self.advance(head, seen, seat, [Stage::Ready, Stage::Reading]) {
-                        Ok(()) => Turn(head.load(Acquire)), // H1, with H2
-                        Err(now) => now,
-                    };
-                }
-                (distance, Some(_)) if distance >= 0 => seen = self.moved(head, seen, slot)?,
-                _ => return Err(bad_slot(slot, ticket)),
+            match self.not_ready(seat, seen, slot)? {
+                Ok(next) => return Ok(next),
+                Err(now) => seen = now,
             }
         }
         Ok(Next::Nothing)
+    }
+
+    /// What a slot means that was not ready when the head was `seen`: that there is nothing to have, or, as an error,
+    /// that the head is to be looked at again and now holds this.
+    #[cold]
+    #[inline(never)]
+    fn not_ready(self, seat: u8, seen: Turn, slot: Turn) -> Result<Result<Next, Turn>, Corrupt> {
+        let head = &self.cursors.head.0;
+        let ticket = seen.ticket();
+        Ok(match (slot.ahead_of(ticket), slot.stage()) {
+            (0, Some(Stage::Free)) => Ok(Next::Nothing),
+            (0, Some(Stage::Writing)) => Ok(Next::Behind(slot.seat())),
+            (0, Some(Stage::Tombstone)) => {
+                self.bury(ticket, slot);
+                Err(seen)
+            }
+            // The message of the last lap is still being read, so nobody can have written this one.
+            (distance, Some(Stage::Reading | Stage::Returned))
+                if distance == -(self.rows.capacity as i64) =>
+            {
+                Ok(Next::Nothing)
+            }
+            // The slot is already the next lap's: a tombstone was here, or the head has moved on.
+            (distance, Some(_)) if distance == self.rows.capacity as i64 => {
+                Err(match self.advance(head, seen, seat, [Stage::Ready, Stage::Reading]) {
+                    Ok(()) => Turn(head.load(Acquire)), // H1, with H2
+                    Err(now) => now,
+                })
+            }
+            (distance, Some(_)) if distance >= 0 => Err(self.moved(head, seen, slot)?),
+            _ => return Err(bad_slot(slot, ticket)),
+        })
     }
 
     /// Claims a message that a dead consumer had been handed, if there may be one. `seen` is how many times the caller
@@ -156,14 +192,15 @@ impl Table<'_> {
     }
 
     #[cold]
-    fn find_returned(&self, seat: u8) -> Result<Option<u64>, Corrupt> {
-        for index in 0..self.capacity {
+    #[inline(never)]
+    fn find_returned(self, seat: u8) -> Result<Option<u64>, Corrupt> {
+        for index in 0..self.rows.capacity {
             let slot = Turn(self.slot(index).load(Relaxed));
             if slot.stage() != Some(Stage::Returned) {
                 continue;
             }
             let ticket = slot.ticket();
-            if ticket & (self.capacity - 1) != index {
+            if ticket & (self.rows.capacity - 1) != index {
                 return Err(bad_slot(slot, index));
             }
             let mine = Turn::new(ticket, seat, Stage::Reading);
@@ -178,7 +215,7 @@ impl Table<'_> {
     /// Gives a slot that was read back to the producers: the acknowledgement.
     #[inline(always)]
     pub(crate) fn release(&self, ticket: u64) {
-        let next = Turn::of(after(ticket, self.capacity), Stage::Free);
+        let next = Turn::of(after(ticket, self.rows.capacity), Stage::Free);
         self.slot(ticket).store(next.0, Release); // M2, with M1: we no longer read it
     }
 
@@ -203,7 +240,7 @@ impl Table<'_> {
 
     /// The claim that producers wait for now: somebody still reads what the slot at the tail held a lap ago.
     pub(crate) fn unreleased(&self) -> Option<Behind> {
-        let ticket = after(ticket(&self.cursors.tail.0), self.capacity.wrapping_neg());
+        let ticket = after(ticket(&self.cursors.tail.0), self.rows.capacity.wrapping_neg());
         self.held(ticket, &self.cursors.head.0, [Stage::Ready, Stage::Reading])
     }
 
@@ -250,9 +287,8 @@ impl Table<'_> {
 
     /// Frees a tombstone that has come up to be read. If the caller dies right after, the next consumer finds the slot
     /// ahead of the head, and goes on.
-    #[cold]
     fn bury(&self, ticket: u64, tombstone: Turn) {
-        let next = Turn::of(after(ticket, self.capacity), Stage::Free);
+        let next = Turn::of(after(ticket, self.rows.capacity), Stage::Free);
         // Release keeps M2's order for the next writer, though nobody has read the slot.
         if self.slot(ticket).compare_exchange(tombstone.0, next.0, Release, Relaxed).is_ok() {
             self.cursors.space.0.notify_some(1);
@@ -260,7 +296,6 @@ impl Table<'_> {
     }
 
     /// The counter as it is now that the slot of the ticket it held is somebody's.
-    #[inline(always)]
     fn moved(&self, counter: &AtomicU64, seen: Turn, slot: Turn) -> Result<Turn, Corrupt> {
         let now = Turn(counter.load(Acquire)); // T1 and H1
         if now == seen { Err(bad_slot(slot, seen.ticket())) } else { Ok(now) }

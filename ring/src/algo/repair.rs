@@ -40,7 +40,7 @@ impl Table<'_> {
             self.record(head, Stage::Ready, Stage::Reading);
         }
         let mut repaired = Repaired::default();
-        for index in 0..self.capacity {
+        for index in 0..self.rows.capacity {
             let slot = Turn(self.slot(index).load(Relaxed));
             if slot.seat() != seat {
                 continue;
@@ -53,7 +53,7 @@ impl Table<'_> {
                     (Turn::of(slot.ticket(), Stage::Returned), &mut repaired.orphans)
                 }
                 (Some(Stage::Reading), Orphan::Drop) => {
-                    (Turn::of(after(slot.ticket(), self.capacity), Stage::Free), &mut repaired.orphans)
+                    (Turn::of(after(slot.ticket(), self.rows.capacity), Stage::Free), &mut repaired.orphans)
                 }
                 _ => continue,
             };

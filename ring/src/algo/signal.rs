@@ -87,6 +87,7 @@ impl Signal {
     }
 
     #[cold]
+    #[inline(never)]
     fn wake(&self, word: u32) {
         self.next_epoch(word, WAITING);
         futex::wake_all(&self.word);
@@ -95,6 +96,7 @@ impl Signal {
     /// Wakes `many` and leaves the bit to those who sleep on. Where that many no longer sleep, nobody is known to, and
     /// the bit is cleared; whoever has gone to sleep on it meanwhile is woken to set it again.
     #[cold]
+    #[inline(never)]
     fn wake_some(&self, many: u32) {
         self.next_epoch(self.word.load(Relaxed), 0);
         if futex::wake(&self.word, many) < many {

@@ -166,27 +166,41 @@ impl Consumer {
         slots: &Slots,
         largest: u64,
     ) -> Result<Option<(u64, u64)>, Corrupt> {
-        let mut available = self.available(cursors)?;
+        let available = self.available(cursors)?;
         if available == 0 {
             return Ok(None);
         }
-        let mut found = record::read(slots, self.head, available, self.capacity, largest);
-        if let Found::Padding(bytes) = found {
-            // Padding is published together with the message it makes room for.
-            self.pass(bytes);
-            available -= bytes;
-            found = if available == 0 {
-                Found::Bad(0)
-            } else {
-                record::read(slots, self.head, available, self.capacity, largest)
-            };
-        }
-        match found {
+        match record::read(slots, self.head, available, self.capacity, largest) {
             Found::Message(len) => Ok(Some((self.head.wrapping_add(record::HEADER), len))),
-            Found::Padding(bad) | Found::Bad(bad) => {
-                Err(Corrupt { field: "record header", value: bad, expected: self.head })
-            }
+            Found::Padding(bytes) => self.record_behind_padding(slots, bytes, available, largest).map(Some),
+            Found::Bad(bad) => Err(self.bad_header(bad)),
         }
+    }
+
+    /// Once a lap.
+    #[cold]
+    fn record_behind_padding(
+        &mut self,
+        slots: &Slots,
+        padding: u64,
+        available: u64,
+        largest: u64,
+    ) -> Result<(u64, u64), Corrupt> {
+        // Padding is published together with the message it makes room for.
+        self.pass(padding);
+        let available = available - padding;
+        if available == 0 {
+            return Err(self.bad_header(0));
+        }
+        match record::read(slots, self.head, available, self.capacity, largest) {
+            Found::Message(len) => Ok((self.head.wrapping_add(record::HEADER), len)),
+            Found::Padding(bad) | Found::Bad(bad) => Err(self.bad_header(bad)),
+        }
+    }
+
+    #[cold]
+    fn bad_header(&self, found: u64) -> Corrupt {
+        Corrupt { field: "record header", value: found, expected: self.head }
     }
 
     /// Counts the record of `len` bytes at the read position as read; [`Consumer::release`] gives it back.

@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::guard::{Drain, Message};
 use super::reader::{Reader, Taken};
+use crate::algo::corrupt::Corrupt;
 use crate::copy;
 use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
+use crate::shm::header::SLOT_HEADER;
 use crate::stats::Stats;
 use crate::waiting::Until;
 use crate::{Error, Result};
@@ -209,20 +211,18 @@ impl Consumer {
     /// The length of a message that was taken, checked.
     #[inline(always)]
     pub(super) fn length(&mut self, taken: Taken) -> Result<usize> {
-        let core = &self.reader.core;
-        let len = core.region.slot_length(taken.ticket).get();
+        let len = self.reader.core.region.slot_length(taken.ticket()).get();
         if len > self.largest {
-            let ring = &core.ring;
-            let found = Error::Corrupt {
-                ring: ring.clone(),
-                field: "message length",
-                value: len,
-                expected: self.largest,
-            };
-            self.reader.release(0);
-            return Err(found);
+            return Err(self.bad_length(len));
         }
         Ok(len as usize)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn bad_length(&mut self, found: u64) -> Error {
+        self.reader.release(0);
+        self.reader.core.corrupt(Corrupt { field: "message length", value: found, expected: self.largest })
     }
 
     #[inline(always)]
@@ -234,6 +234,7 @@ impl Consumer {
     }
 
     #[cold]
+    #[inline(never)]
     fn too_small(&self, buffer: usize) -> Error {
         Error::BufferTooSmall { ring: self.reader.core.ring.clone(), buffer, len: self.largest as usize }
     }
@@ -255,7 +256,7 @@ impl Consumer {
     #[inline(always)]
     fn copy_out(&mut self, taken: Taken, to: *mut u8) -> Result<usize> {
         let len = self.length(taken)?;
-        let from = self.reader.core.region.payload(taken.ticket);
+        let from = self.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
         // SAFETY: the payload has room for the largest message, rounded up to eight, and the length was checked against
         // it; it is ours until released and starts at a multiple of eight. The target is private and large enough.
         #[allow(unsafe_code)]

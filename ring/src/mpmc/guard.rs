@@ -2,6 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::{Deref, DerefMut};
 use std::slice;
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use super::reader::Taken;
 use super::{Consumer, Producer};
 use crate::Result;
 use crate::copy;
+use crate::shm::header::SLOT_HEADER;
 use crate::waiting::Until;
 
 /// A slot for one message, to be written in place: a `[u8]` of exactly the length claimed, holding whatever
@@ -23,7 +25,6 @@ pub struct Claim<'a> {
     /// The messages of the batch it belongs to.
     held: Option<&'a mut u32>,
     bytes: *mut u8,
-    ticket: u64,
     len: usize,
 }
 
@@ -36,44 +37,46 @@ impl<'a> Claim<'a> {
         ticket: u64,
         len: usize,
     ) -> Self {
-        let bytes = producer.writer.core.region.payload(ticket);
-        Self { producer, held, bytes, ticket, len }
+        let bytes = producer.writer.core.region.payload(ticket, SLOT_HEADER);
+        Self { producer, held, bytes, len }
     }
 
     /// The message's id: its place in the one order of all messages of the ring.
     pub fn id(&self) -> u64 {
-        self.ticket
+        self.producer.writer.claimed().unwrap_or_default()
     }
 
     /// Sends the message.
     #[inline(always)]
-    pub fn commit(mut self) {
-        self.put();
-        std::mem::forget(self);
+    pub fn commit(self) {
+        let mut this = ManuallyDrop::new(self);
+        this.put();
     }
 
     /// Fills the claim with a message of its length and commits it.
     #[inline(always)]
-    pub(super) fn send(mut self, message: &[u8]) {
+    pub(super) fn send(self, message: &[u8]) {
         debug_assert_eq!(message.len(), self.len);
+        let mut this = ManuallyDrop::new(self);
         // SAFETY: the claim has this length, begins at a multiple of eight and is this producer's alone until it is
         // published; the message is the caller's memory.
-        unsafe { copy::into_ring(message.as_ptr(), self.bytes, self.len) };
-        self.put();
-        std::mem::forget(self);
+        unsafe { copy::into_ring(message.as_ptr(), this.bytes, this.len) };
+        this.put();
     }
 
     #[inline(always)]
     fn put(&mut self) {
-        let Self { producer, held, ticket, len, .. } = self;
+        let Self { producer, held, len, .. } = self;
         let writer = &mut producer.writer;
         if writer.core.region.is_foreign() {
             return;
         }
-        writer.core.region.slot_length(*ticket).set(*len as u64);
+        let Some(ticket) = writer.claimed() else { return };
+        let len = *len as u64;
+        writer.core.region.slot_length(ticket).set(len);
         match held {
-            Some(held) => **held += u32::from(writer.publish_quietly(*len as u64)),
-            None => writer.publish(*len as u64),
+            Some(held) => **held += u32::from(writer.publish_quietly(len)),
+            None => writer.publish(len),
         }
     }
 }
@@ -106,7 +109,7 @@ impl DerefMut for Claim<'_> {
 
 impl fmt::Debug for Claim<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Claim").field("id", &self.ticket).field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("Claim").field("id", &self.id()).field("len", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -252,7 +255,6 @@ pub struct Message<'a> {
     consumer: &'a mut Consumer,
     bytes: *const u8,
     len: usize,
-    taken: Taken,
 }
 
 impl<'a> Message<'a> {
@@ -260,18 +262,23 @@ impl<'a> Message<'a> {
     #[inline(always)]
     pub(super) fn new(consumer: &'a mut Consumer, taken: Taken) -> Result<Self> {
         let len = consumer.length(taken)?;
-        let bytes = consumer.reader.core.region.payload(taken.ticket);
-        Ok(Self { consumer, bytes, len, taken })
+        let bytes = consumer.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
+        Ok(Self { consumer, bytes, len })
     }
 
     /// The message's id: its place in the one order of all messages of the ring. The same if it is delivered again.
     pub fn id(&self) -> u64 {
-        self.taken.ticket
+        self.taken().map_or(0, Taken::ticket)
     }
 
     /// Whether a consumer that died before releasing it had been handed this message already.
     pub fn redelivered(&self) -> bool {
-        self.taken.redelivered
+        self.taken().is_some_and(Taken::redelivered)
+    }
+
+    /// What the consumer has taken; it has, as long as there is a message.
+    fn taken(&self) -> Option<Taken> {
+        self.consumer.reader.taken
     }
 
     /// Leaves the message to another consumer (or this one, when it receives again), marked
@@ -305,10 +312,7 @@ impl Deref for Message<'_> {
 
 impl fmt::Debug for Message<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Message")
-            .field("id", &self.taken.ticket)
-            .field("len", &self.len)
-            .finish_non_exhaustive()
+        f.debug_struct("Message").field("id", &self.id()).field("len", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -367,19 +371,19 @@ impl<'a> Drain<'a> {
         let Some(taken) = taken else { return Ok(None) };
         self.len = self.consumer.length(taken)?;
         self.last = Some(taken);
-        let bytes = self.consumer.reader.core.region.payload(taken.ticket);
+        let bytes = self.consumer.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
         // SAFETY: as in `Message::deref`; released when the drain, which the slice borrows, goes on.
         Ok(Some(unsafe { slice::from_raw_parts(bytes, self.len) }))
     }
 
     /// The id of the last message that [`Drain::next`] returned, as [`Message::id`].
     pub fn id(&self) -> Option<u64> {
-        self.last.map(|taken| taken.ticket)
+        self.last.map(|taken| taken.ticket())
     }
 
     /// Whether a consumer that died had been handed the last message that [`Drain::next`] returned.
     pub fn redelivered(&self) -> bool {
-        self.last.is_some_and(|taken| taken.redelivered)
+        self.last.is_some_and(|taken| taken.redelivered())
     }
 
     #[inline(always)]

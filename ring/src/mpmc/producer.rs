@@ -141,6 +141,7 @@ impl Producer {
     }
 
     #[cold]
+    #[inline(never)]
     fn too_large(&self, len: usize) -> Error {
         Error::TooLarge { ring: self.writer.core.ring.clone(), len, largest: self.largest }
     }

@@ -1,18 +1,49 @@
 //! What consumers of messages and of elements have in common: claiming what is ready and giving it back.
 
+use std::fmt;
+use std::num::NonZeroU64;
+
+use crate::Result;
+use crate::algo::corrupt::Corrupt;
 use crate::algo::mpmc::Next;
 use crate::algo::stream::Drained;
 use crate::algo::turn::Stage;
 use crate::participant::Participant;
 use crate::waiting::Until;
-use crate::{Error, Result};
 
-/// A message that is the consumer's to read.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Taken {
-    pub(crate) ticket: u64,
-    /// Whether a consumer that died had been handed it.
-    pub(crate) redelivered: bool,
+/// A message that is the consumer's to read: its ticket, and whether a consumer that died had been handed it. In one
+/// word, as each message passes through several of these.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken(NonZeroU64);
+
+impl Taken {
+    const REDELIVERED: u64 = 2;
+    const TICKET_SHIFT: u32 = 2;
+
+    #[inline(always)]
+    fn new(ticket: u64, redelivered: bool) -> Self {
+        let flag = if redelivered { Self::REDELIVERED } else { 0 };
+        Self(NonZeroU64::MIN | ticket << Self::TICKET_SHIFT | flag)
+    }
+
+    #[inline(always)]
+    pub(crate) fn ticket(self) -> u64 {
+        self.0.get() >> Self::TICKET_SHIFT
+    }
+
+    #[inline(always)]
+    pub(crate) fn redelivered(self) -> bool {
+        self.0.get() & Self::REDELIVERED != 0
+    }
+}
+
+impl fmt::Debug for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Taken")
+            .field("ticket", &self.ticket())
+            .field("redelivered", &self.redelivered())
+            .finish()
+    }
 }
 
 /// A consumer's seat, and the message it may have.
@@ -20,7 +51,7 @@ pub(crate) struct Taken {
 pub(crate) struct Reader {
     pub(crate) core: Participant,
     /// What is taken and not given back.
-    taken: Option<Taken>,
+    pub(super) taken: Option<Taken>,
     finding: Finding,
 }
 
@@ -45,21 +76,20 @@ impl Reader {
     #[inline(always)]
     pub(crate) fn try_take(&mut self) -> Result<Option<Taken>> {
         self.begin()?;
-        let taken = self.finding.look(&self.core)?;
-        self.taken = taken;
-        if taken.is_none() {
-            self.core.idle()?;
-        }
-        Ok(taken)
+        self.taken = match self.finding.take(&self.core) {
+            Ok(Drained::Found(taken)) => Some(taken),
+            other => self.find_otherwise(other)?,
+        };
+        Ok(self.taken)
     }
 
     /// Takes the next message; blocks while there is none.
     #[inline(always)]
     pub(crate) fn take_until(&mut self, until: Until) -> Result<Taken> {
         self.begin()?;
-        let taken = match self.finding.look(&self.core)? {
-            Some(taken) => taken,
-            None => self.wait_for_message(until)?,
+        let taken = match self.finding.take(&self.core) {
+            Ok(Drained::Found(taken)) => taken,
+            other => self.wait_for_message(other, until)?,
         };
         self.taken = Some(taken);
         Ok(taken)
@@ -70,9 +100,10 @@ impl Reader {
     #[inline(always)]
     pub(crate) fn try_take_only(&mut self) -> Result<Option<Taken>> {
         self.begin()?;
-        self.taken = match self.finding.take(&self.core)? {
-            Drained::Found(taken) => Some(taken),
-            Drained::Nothing | Drained::Ended => None,
+        self.taken = match self.finding.take(&self.core) {
+            Ok(Drained::Found(taken)) => Some(taken),
+            Ok(Drained::Nothing | Drained::Ended) => None,
+            Err(found) => return Err(self.core.corrupt(found)),
         };
         Ok(self.taken)
     }
@@ -80,16 +111,41 @@ impl Reader {
     #[inline(always)]
     fn begin(&mut self) -> Result<()> {
         self.core.check_fork()?;
-        self.release(0); // a message that was forgotten (`mem::forget`)
+        if self.taken.is_some() {
+            self.release_forgotten();
+        }
         Ok(())
     }
 
+    /// A message that was forgotten (`mem::forget`).
     #[cold]
-    fn wait_for_message(&mut self, until: Until) -> Result<Taken> {
+    #[inline(never)]
+    fn release_forgotten(&mut self) {
+        self.release(0);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn find_otherwise(&mut self, found: Found) -> Result<Option<Taken>> {
+        let taken = self.finding.judge(&self.core, found)?;
+        if taken.is_none() {
+            self.core.idle()?;
+        }
+        Ok(taken)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn wait_for_message(&mut self, found: Found, until: Until) -> Result<Taken> {
         let Self { core, finding, .. } = self;
+        if let Some(taken) = finding.judge(core, found)? {
+            return Ok(taken);
+        }
         let taken = core.wait_for("message", until, || finding.look(core))?;
         // Messages become ready in any order: the wake-up that came for this one may have been that for several.
-        if core.region.table().more(taken.ticket, Stage::Ready) {
+        let more = core.region.table().more(taken.ticket(), Stage::Ready);
+        core.spin.note(more);
+        if more {
             core.cursors().items.0.notify_some(1);
         }
         Ok(taken)
@@ -110,10 +166,10 @@ impl Reader {
         let counters = self.core.counters();
         counters.messages.add(1);
         counters.bytes.add(bytes);
-        if taken.redelivered {
+        if taken.redelivered() {
             counters.redeliveries.add(1);
         }
-        self.core.region.table().release(taken.ticket);
+        self.core.region.table().release(taken.ticket());
         true
     }
 
@@ -121,7 +177,7 @@ impl Reader {
     #[cold]
     pub(crate) fn put_back(&mut self) {
         if let Some(taken) = self.taken.take() {
-            self.core.region.table().put_back(taken.ticket);
+            self.core.region.table().put_back(taken.ticket());
             self.core.cursors().items.0.notify_some(1);
         }
     }
@@ -143,36 +199,44 @@ impl Drop for Reader {
     }
 }
 
+/// What a look finds.
+type Found = std::result::Result<Drained<Taken>, Corrupt>;
+
 impl Finding {
     /// What can be had: a message, nothing yet, or nothing any more if the stream has ended.
     #[inline(always)]
-    fn take(&mut self, core: &Participant) -> Result<Drained<Taken>> {
-        let corrupt = |found| core.corrupt(found);
+    fn take(&mut self, core: &Participant) -> Found {
         let table = core.region.table();
         let seat = core.number as u8;
-        if let Some(ticket) = table.adopt(seat, &mut self.returns).map_err(corrupt)? {
-            return Ok(Drained::Found(Taken { ticket, redelivered: true }));
+        if let Some(ticket) = table.adopt(seat, &mut self.returns)? {
+            return Ok(Drained::Found(Taken::new(ticket, true)));
         }
-        Ok(match table.take(seat).map_err(corrupt)? {
-            Next::Message(ticket) => Drained::Found(Taken { ticket, redelivered: false }),
+        Ok(match table.take(seat)? {
+            Next::Message(ticket) => Drained::Found(Taken::new(ticket, false)),
             Next::Nothing => Drained::Ended,
             // Whoever writes it may be dead; what comes after it is still to be had.
             Next::Behind(_) => Drained::Nothing,
         })
     }
 
-    #[inline(always)]
     fn look(&mut self, core: &Participant) -> Result<Option<Taken>> {
-        let mut found = self.take(core)?;
-        if matches!(found, Drained::Ended) {
-            let mut told = self.told;
-            found = core.cursors().stream.0.drained_for_one(&mut told, || self.take(core))?;
-            self.told = told;
-        }
+        let found = self.take(core);
+        self.judge(core, found)
+    }
+
+    /// What was found, for the caller; if it looks like the end of the stream, whether it is one that has not been told.
+    fn judge(&mut self, core: &Participant, found: Found) -> Result<Option<Taken>> {
+        let mut told = self.told;
+        let found = match found {
+            Ok(Drained::Ended) => core.cursors().stream.0.drained_for_one(&mut told, || self.take(core)),
+            other => other,
+        };
+        self.told = told;
         match found {
-            Drained::Found(taken) => Ok(Some(taken)),
-            Drained::Nothing => Ok(None),
-            Drained::Ended => Err(Error::Closed { ring: core.ring.clone() }),
+            Ok(Drained::Found(taken)) => Ok(Some(taken)),
+            Ok(Drained::Nothing) => Ok(None),
+            Ok(Drained::Ended) => Err(core.closed()),
+            Err(found) => Err(core.corrupt(found)),
         }
     }
 }

@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
-use std::mem::size_of;
+use std::mem::{align_of, size_of};
 use std::time::{Duration, Instant};
 
 use bytemuck::Pod;
@@ -13,6 +13,7 @@ use crate::Result;
 use crate::copy;
 use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
+use crate::shm::header::element_header;
 use crate::stats::Stats;
 use crate::waiting::Until;
 
@@ -125,7 +126,7 @@ impl<T: Pod> TypedProducer<T> {
 
     #[inline(always)]
     fn put(&mut self, ticket: u64, element: &T) {
-        let place = self.writer.core.region.payload(ticket).cast::<T>();
+        let place = self.writer.core.region.payload(ticket, header::<T>()).cast::<T>();
         // SAFETY: the payload has the element's size and alignment (the identity was checked to have the type's, and the
         // stride and header follow from it), and is this producer's alone until it is published.
         unsafe { place.copy_from_nonoverlapping(element, 1) };
@@ -171,6 +172,11 @@ impl<T: Pod> TypedProducer<T> {
     pub fn stats(&self) -> Stats {
         self.writer.core.stats()
     }
+}
+
+/// Bytes of a slot before an element of this type, which is the type of the ring.
+const fn header<T>() -> u64 {
+    element_header(align_of::<T>() as u64)
 }
 
 /// An element as it was received.
@@ -282,13 +288,13 @@ impl<T: Pod> TypedConsumer<T> {
     fn copy_out(&mut self, taken: Taken) -> Received<T> {
         let element = self.read(taken);
         self.reader.release(size_of::<T>() as u64);
-        Received { element, id: taken.ticket, redelivered: taken.redelivered }
+        Received { element, id: taken.ticket(), redelivered: taken.redelivered() }
     }
 
     #[inline(always)]
     fn read(&self, taken: Taken) -> T {
         let mut element = T::zeroed();
-        let place = self.reader.core.region.payload(taken.ticket).cast::<T>();
+        let place = self.reader.core.region.payload(taken.ticket(), header::<T>()).cast::<T>();
         // SAFETY: the payload has the element's size and alignment, as in `put`; every bit pattern is a valid `T` (it is
         // plain old data), so what a hostile peer writes meanwhile is merely wrong.
         unsafe { copy::elements_out_of_ring(place, &raw mut element, 1) };

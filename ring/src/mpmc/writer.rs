@@ -1,16 +1,20 @@
 //! What producers of messages and of elements have in common: claiming slots and handing them over.
 
+use crate::Result;
+use crate::algo::corrupt::Corrupt;
 use crate::algo::turn::Stage;
 use crate::participant::Participant;
 use crate::waiting::Until;
-use crate::{Error, Result};
+
+/// No ticket: they have 55 bits.
+const NONE: u64 = u64::MAX;
 
 /// A producer's seat, and the claim it may have.
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(crate) core: Participant,
-    /// The slot that is claimed and not handed over.
-    claimed: Option<u64>,
+    /// The ticket that is claimed and not handed over, or `NONE`: in one word, as every message passes through it.
+    claimed: u64,
     closed: bool,
 }
 
@@ -20,30 +24,32 @@ impl Writer {
         let cursors = core.cursors();
         cursors.openers.0.join(core.number as u8, &cursors.stream.0);
         core.announce();
-        Ok(Self { core, claimed: None, closed: false })
+        Ok(Self { core, claimed: NONE, closed: false })
     }
 
     /// Claims a slot, if there is a free one.
     #[inline(always)]
     pub(crate) fn try_claim(&mut self) -> Result<Option<u64>> {
         self.begin()?;
-        let ticket = claim(&self.core)?;
-        self.claimed = ticket;
-        if ticket.is_none() {
-            self.core.idle()?;
+        match claim(&self.core) {
+            Ok(Some(ticket)) => {
+                self.claimed = ticket;
+                Ok(Some(ticket))
+            }
+            Ok(None) => self.core.idle().map(|()| None),
+            Err(found) => Err(self.core.corrupt(found)),
         }
-        Ok(ticket)
     }
 
     /// Claims a slot; blocks while there is none.
     #[inline(always)]
     pub(crate) fn claim_until(&mut self, until: Until) -> Result<u64> {
         self.begin()?;
-        let ticket = match claim(&self.core)? {
-            Some(ticket) => ticket,
-            None => self.wait_for_slot(until)?,
+        let ticket = match claim(&self.core) {
+            Ok(Some(ticket)) => ticket,
+            other => self.wait_for_slot(other, until)?,
         };
-        self.claimed = Some(ticket);
+        self.claimed = ticket;
         Ok(ticket)
     }
 
@@ -51,21 +57,34 @@ impl Writer {
     fn begin(&mut self) -> Result<()> {
         self.core.check_fork()?;
         if self.closed {
-            return Err(Error::Closed { ring: self.core.ring.clone() });
+            return Err(self.core.closed());
         }
         self.abandon(); // a claim that was forgotten (`mem::forget`)
         Ok(())
     }
 
     #[cold]
-    fn wait_for_slot(&mut self, until: Until) -> Result<u64> {
+    #[inline(never)]
+    fn wait_for_slot(
+        &mut self,
+        found: std::result::Result<Option<u64>, Corrupt>,
+        until: Until,
+    ) -> Result<u64> {
         let core = &self.core;
-        let ticket = core.wait_for("space", until, || claim(core))?;
+        found.map_err(|found| core.corrupt(found))?;
+        let claim = || claim(core).map_err(|found| core.corrupt(found));
+        let ticket = core.wait_for("space", until, claim)?;
         // Slots become free in any order: the wake-up that came for this one may have been that for several.
         if core.region.table().more(ticket, Stage::Free) {
             core.cursors().space.0.notify_some(1);
         }
         Ok(ticket)
+    }
+
+    /// The ticket that is claimed and not handed over.
+    #[inline(always)]
+    pub(super) fn claimed(&self) -> Option<u64> {
+        (self.claimed != NONE).then_some(self.claimed)
     }
 
     /// Hands the claimed slot to the consumers, and wakes one that sleeps.
@@ -79,11 +98,12 @@ impl Writer {
     /// Hands the claimed slot to the consumers. False: there was none.
     #[inline(always)]
     pub(crate) fn publish_quietly(&mut self, bytes: u64) -> bool {
-        let Some(ticket) = self.claimed.take() else { return false };
+        let Some(ticket) = self.claimed() else { return false };
+        self.claimed = NONE;
+        self.core.region.table().publish(ticket);
         let counters = self.core.counters();
         counters.messages.add(1);
         counters.bytes.add(bytes);
-        self.core.region.table().publish(ticket);
         true
     }
 
@@ -98,14 +118,16 @@ impl Writer {
     /// Gives up the claimed slot, if there is one: consumers pass over it.
     #[inline(always)]
     pub(crate) fn abandon(&mut self) {
-        if self.claimed.is_some() {
+        if self.claimed != NONE {
             self.give_up();
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn give_up(&mut self) {
-        if let Some(ticket) = self.claimed.take() {
+        if let Some(ticket) = self.claimed() {
+            self.claimed = NONE;
             self.core.counters().abandoned.add(1);
             self.core.region.table().abandon(ticket);
             self.wake(1);
@@ -136,6 +158,6 @@ impl Drop for Writer {
 }
 
 #[inline(always)]
-fn claim(core: &Participant) -> Result<Option<u64>> {
-    core.region.table().claim(core.number as u8).map_err(|found| core.corrupt(found))
+fn claim(core: &Participant) -> std::result::Result<Option<u64>, Corrupt> {
+    core.region.table().claim(core.number as u8)
 }

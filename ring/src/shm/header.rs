@@ -152,21 +152,25 @@ pub(crate) enum Rejected {
 }
 
 /// Bytes of a slot before a message of any length: the slot's word, the length (u32), and four that are zero.
-const SLOT_HEADER: u64 = 16;
+pub(crate) const SLOT_HEADER: u64 = 16;
 /// Bytes of a slot before an element, at least: the slot's word.
 const SLOT_WORD: u64 = 8;
 
 /// Bytes of a slot before its payload.
-pub(crate) fn slot_header(kind: Kind, element: &Element) -> u64 {
-    if kind == Kind::Mpmc { SLOT_HEADER } else { element.align.max(SLOT_WORD) }
+fn slot_header(kind: Kind, element: &Element) -> u64 {
+    if kind == Kind::Mpmc { SLOT_HEADER } else { element_header(element.align) }
 }
 
-/// Bytes from slot to slot. Small slots share lines evenly, larger ones begin on a line of their own, so that a slot
-/// never lies on more lines than it needs.
+/// Bytes of a slot before its element.
+pub(crate) const fn element_header(align: u64) -> u64 {
+    if align > SLOT_WORD { align } else { SLOT_WORD }
+}
+
+/// Bytes from slot to slot: no more than a slot needs. Slots that each begin on a line of their own were not faster
+/// anywhere (docs/performance.md), and take up to twice the memory.
 pub(crate) fn slot_stride(kind: Kind, largest: u64, element: &Element) -> Option<u64> {
     let used = slot_header(kind, element).checked_add(largest.checked_next_multiple_of(8)?)?;
-    let stride = if used <= 64 { used.next_power_of_two() } else { used.checked_next_multiple_of(64)? };
-    stride.checked_next_multiple_of(element.align.max(1))
+    used.checked_next_multiple_of(element.align.max(8))
 }
 
 const PROGRAM_BYTES: usize = 32;

@@ -6,12 +6,10 @@ use std::mem::ManuallyDrop;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
-use super::header::{
-    CONTROL_OFFSET, DATA_OFFSET, IDENTITY_BYTES, Identity, Kind, SEATS, SEATS_OFFSET, Seat, slot_header,
-};
+use super::header::{CONTROL_OFFSET, DATA_OFFSET, IDENTITY_BYTES, Identity, Kind, SEATS, SEATS_OFFSET, Seat};
 use super::object::{Access, Location, Opened};
 use crate::algo::cursors::Cursors;
-use crate::algo::mpmc::Table;
+use crate::algo::mpmc::{Rows, Table};
 use crate::algo::slots::Slots;
 use crate::fork;
 use crate::sync::Fact64;
@@ -28,6 +26,7 @@ pub(crate) struct Region {
     base: *mut u8,
     generation: u32,
     identity: Identity,
+    rows: Rows,
 }
 
 // SAFETY: the pointer is to a mapping that this value owns and that any thread may access; what is behind it
@@ -66,7 +65,12 @@ impl Region {
                 unsafe { base.wrapping_add(page).read_volatile() };
             }
         }
+        let Identity { capacity, stride, .. } = identity;
+        // SAFETY: decoding checked that the capacity is a power of two and that this many units of the
+        // identity's stride end exactly at the mapping's end; the area is page-aligned.
+        let slots = unsafe { Slots::new(base.wrapping_add(DATA_OFFSET), capacity) };
         Ok(Self {
+            rows: Rows { slots, stride: stride as usize, capacity },
             map: ManuallyDrop::new(map),
             opened: ManuallyDrop::new(opened),
             base,
@@ -111,23 +115,22 @@ impl Region {
     #[inline(always)]
     #[allow(clippy::cast_ptr_alignment)] // mappings are page-aligned, the offset is two pages
     pub(crate) fn seat(&self, index: usize) -> &Seat {
-        assert!(index < SEATS);
-        // SAFETY: as for the control lines, and the index is below the number of seats.
-        unsafe { &*self.base.wrapping_add(SEATS_OFFSET).cast::<Seat>().wrapping_add(index) }
+        debug_assert!(index < SEATS);
+        // SAFETY: as for the control lines, and the remainder is below the number of seats.
+        unsafe { &*self.base.wrapping_add(SEATS_OFFSET).cast::<Seat>().wrapping_add(index % SEATS) }
     }
 
     /// The slots of a ring that has many participants.
     #[inline(always)]
     pub(crate) fn table(&self) -> Table<'_> {
-        let Identity { capacity, stride, .. } = self.identity;
-        Table { cursors: self.cursors(), slots: self.slots(), stride: stride as usize, capacity }
+        Table { cursors: self.cursors(), rows: &self.rows }
     }
 
-    /// Where the payload of a slot begins; it has room for the largest message, rounded up to a multiple of eight.
+    /// Where the payload of a slot begins, behind a header of the ring's kind; it has room for the largest message,
+    /// rounded up to a multiple of eight.
     #[inline(always)]
-    pub(crate) fn payload(&self, ticket: u64) -> *mut u8 {
-        let header = slot_header(self.identity.kind, &self.identity.element) as usize;
-        self.slots().at(ticket, self.identity.stride as usize).wrapping_add(header)
+    pub(crate) fn payload(&self, ticket: u64, header: u64) -> *mut u8 {
+        self.rows.slots.at(ticket, self.rows.stride).wrapping_add(header as usize)
     }
 
     /// The length of the message in a slot, in a ring of messages of any length.
@@ -135,7 +138,7 @@ impl Region {
     #[allow(clippy::cast_ptr_alignment)] // a slot begins at a multiple of its stride, which is one of eight
     pub(crate) fn slot_length(&self, ticket: u64) -> &Fact64 {
         debug_assert!(self.identity.kind == Kind::Mpmc);
-        let slot = self.slots().at(ticket, self.identity.stride as usize);
+        let slot = self.rows.slots.at(ticket, self.rows.stride);
         // SAFETY: a slot of this kind has at least 16 bytes (decoding checked the stride against the header), aligned
         // to eight; all-integer memory is a valid atomic.
         unsafe { &*slot.wrapping_add(8).cast::<Fact64>() }
@@ -144,9 +147,7 @@ impl Region {
     /// The data area, for as long as this region lives.
     #[inline(always)]
     pub(crate) fn slots(&self) -> Slots {
-        // SAFETY: decoding checked that the capacity is a power of two and that this many units of the
-        // identity's stride end exactly at the mapping's end; the area is page-aligned.
-        unsafe { Slots::new(self.base.wrapping_add(DATA_OFFSET), self.identity.capacity) }
+        self.rows.slots
     }
 }
 
