@@ -303,7 +303,7 @@ pub enum Next {
 
 #[derive(Debug, Clone, Copy)]
 enum Look {
-    Place(u64, u64),
+    Message(u64),
     Closed,
 }
 
@@ -340,20 +340,20 @@ impl Rx {
         record::largest(self.ring.capacity)
     }
 
-    fn record(&mut self) -> Option<(u64, u64)> {
+    fn record(&mut self) -> Option<u64> {
         let largest = self.largest();
         self.cursor.next_record(&self.ring.cursors, &self.ring.slots(), largest).expect("a sound ring")
     }
 
     fn look(&mut self) -> Option<Look> {
-        if let Some((position, len)) = self.record() {
-            return Some(Look::Place(position, len));
+        if let Some(len) = self.record() {
+            return Some(Look::Message(len));
         }
         let ring = self.ring.clone();
         match ring.cursors.stream.0.drained(|| Ok::<_, Infallible>(self.record())) {
-            Ok(Drained::Found((position, len))) => {
+            Ok(Drained::Found(len)) => {
                 reach("message before the end");
-                Some(Look::Place(position, len))
+                Some(Look::Message(len))
             }
             Ok(Drained::Nothing) => {
                 reach("empty");
@@ -371,8 +371,9 @@ impl Rx {
         wait_for(&ring.cursors.items.0, wait, "consumer sleeps", || self.look())
     }
 
-    /// Reads the message at a place and checks every word of it.
-    fn read(&mut self, position: u64, len: u64) -> u64 {
+    /// Reads the next message, of this length, and checks every word of it.
+    fn read(&mut self, len: u64) -> u64 {
+        let position = self.cursor.position() + record::HEADER;
         let sequence = self.next;
         assert_eq!(len, (self.words)(sequence) * WORD, "message {sequence} has its length");
         for index in 0..len / WORD {
@@ -406,8 +407,8 @@ impl Rx {
 
     fn take(&mut self, look: Look) -> Next {
         match look {
-            Look::Place(position, len) => {
-                let sequence = self.read(position, len);
+            Look::Message(len) => {
+                let sequence = self.read(len);
                 self.release();
                 Next::Message(sequence)
             }
@@ -425,8 +426,8 @@ impl Rx {
         }
         let mut count = 0;
         loop {
-            let Look::Place(position, len) = look else { unreachable!("not closed in these models") };
-            self.read(position, len);
+            let Look::Message(len) = look else { unreachable!("not closed in these models") };
+            self.read(len);
             count += 1;
             if self.cursor.known() == 0 {
                 break;
@@ -440,7 +441,7 @@ impl Rx {
     /// Reads a message and does not release it: the consumer dies with it.
     pub fn read_and_keep(&mut self) -> Next {
         match self.look_until() {
-            Look::Place(position, len) => Next::Message(self.read(position, len)),
+            Look::Message(len) => Next::Message(self.read(len)),
             Look::Closed => Next::Closed,
         }
     }

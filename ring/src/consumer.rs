@@ -31,9 +31,6 @@ const LINE: u64 = 64;
 /// How many bytes ahead of the message being read lines are asked for.
 const AHEAD: u64 = 512;
 
-/// A message in the ring: its payload's position, and its length.
-type Place = (u64, u64);
-
 impl Consumer {
     pub(crate) fn attach(core: Participant) -> Result<Self> {
         let identity = core.region.identity();
@@ -57,8 +54,8 @@ impl Consumer {
     /// waits for the next stream), [`Error::PeerDied`] (if asked for), [`Error::Replaced`], [`Error::Corrupt`].
     #[inline(always)]
     pub fn recv(&mut self) -> Result<Message<'_>> {
-        let place = self.next_until(Until::Forever)?;
-        Ok(Message::new(self, place))
+        let len = self.next_until(Until::Forever)?;
+        Ok(Message::new(self, len))
     }
 
     /// Receives the next message in place if there is one; `None` means the ring is empty.
@@ -68,8 +65,8 @@ impl Consumer {
     /// [`Error::Closed`], [`Error::Corrupt`].
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<Message<'_>>> {
-        let place = self.next()?;
-        Ok(place.map(|place| Message::new(self, place)))
+        let len = self.next()?;
+        Ok(len.map(|len| Message::new(self, len)))
     }
 
     /// Receives the next message in place; blocks while the ring is empty, for at most `timeout`.
@@ -79,8 +76,8 @@ impl Consumer {
     /// As [`Consumer::recv`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<Message<'_>> {
-        let place = self.next_until(Until::After(timeout))?;
-        Ok(Message::new(self, place))
+        let len = self.next_until(Until::After(timeout))?;
+        Ok(Message::new(self, len))
     }
 
     /// Receives the next message in place; blocks while the ring is empty, until `deadline` at the latest.
@@ -90,8 +87,8 @@ impl Consumer {
     /// As [`Consumer::recv`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<Message<'_>> {
-        let place = self.next_until(Until::At(deadline))?;
-        Ok(Message::new(self, place))
+        let len = self.next_until(Until::At(deadline))?;
+        Ok(Message::new(self, len))
     }
 
     /// Copies the next message to the front of `buffer`, releases it, and returns its length; blocks while
@@ -102,8 +99,8 @@ impl Consumer {
     /// As [`Consumer::recv`], and [`Error::BufferTooSmall`]: then the message stays in the ring.
     #[inline(always)]
     pub fn recv_into(&mut self, buffer: &mut [u8]) -> Result<usize> {
-        let place = self.next_until(Until::Forever)?;
-        self.copy_into(place, buffer)
+        let len = self.next_until(Until::Forever)?;
+        self.copy_into(len, buffer)
     }
 
     /// As [`Consumer::recv_into`] if there is a message; `None` means the ring is empty.
@@ -113,7 +110,7 @@ impl Consumer {
     /// As [`Consumer::try_recv`], and [`Error::BufferTooSmall`].
     #[inline(always)]
     pub fn try_recv_into(&mut self, buffer: &mut [u8]) -> Result<Option<usize>> {
-        self.next()?.map(|place| self.copy_into(place, buffer)).transpose()
+        self.next()?.map(|len| self.copy_into(len, buffer)).transpose()
     }
 
     /// As [`Consumer::recv_into`], for at most `timeout`.
@@ -123,8 +120,8 @@ impl Consumer {
     /// As [`Consumer::recv_into`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn recv_into_timeout(&mut self, buffer: &mut [u8], timeout: Duration) -> Result<usize> {
-        let place = self.next_until(Until::After(timeout))?;
-        self.copy_into(place, buffer)
+        let len = self.next_until(Until::After(timeout))?;
+        self.copy_into(len, buffer)
     }
 
     /// As [`Consumer::recv_into`], until `deadline` at the latest.
@@ -134,8 +131,8 @@ impl Consumer {
     /// As [`Consumer::recv_into`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn recv_into_deadline(&mut self, buffer: &mut [u8], deadline: Instant) -> Result<usize> {
-        let place = self.next_until(Until::At(deadline))?;
-        self.copy_into(place, buffer)
+        let len = self.next_until(Until::At(deadline))?;
+        self.copy_into(len, buffer)
     }
 
     /// Replaces what is in `out` by a copy of the next message and releases it; blocks while the ring is empty.
@@ -145,8 +142,8 @@ impl Consumer {
     /// As [`Consumer::recv`].
     #[inline(always)]
     pub fn recv_to_vec(&mut self, out: &mut Vec<u8>) -> Result<()> {
-        let place = self.next_until(Until::Forever)?;
-        self.copy_to_vec(place, out)
+        let len = self.next_until(Until::Forever)?;
+        self.copy_to_vec(len, out)
     }
 
     /// As [`Consumer::recv_to_vec`] if there is a message; `false` means the ring is empty and `out` is as it was.
@@ -158,7 +155,7 @@ impl Consumer {
     #[must_use = "an empty ring yields nothing"]
     pub fn try_recv_to_vec(&mut self, out: &mut Vec<u8>) -> Result<bool> {
         match self.next()? {
-            Some(place) => self.copy_to_vec(place, out).map(|()| true),
+            Some(len) => self.copy_to_vec(len, out).map(|()| true),
             None => Ok(false),
         }
     }
@@ -170,8 +167,8 @@ impl Consumer {
     /// As [`Consumer::recv`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn recv_to_vec_timeout(&mut self, out: &mut Vec<u8>, timeout: Duration) -> Result<()> {
-        let place = self.next_until(Until::After(timeout))?;
-        self.copy_to_vec(place, out)
+        let len = self.next_until(Until::After(timeout))?;
+        self.copy_to_vec(len, out)
     }
 
     /// As [`Consumer::recv_to_vec`], until `deadline` at the latest.
@@ -181,8 +178,8 @@ impl Consumer {
     /// As [`Consumer::recv`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn recv_to_vec_deadline(&mut self, out: &mut Vec<u8>, deadline: Instant) -> Result<()> {
-        let place = self.next_until(Until::At(deadline))?;
-        self.copy_to_vec(place, out)
+        let len = self.next_until(Until::At(deadline))?;
+        self.copy_to_vec(len, out)
     }
 
     /// Receives everything that is there, in place; blocks while there is nothing. All that was looked at is
@@ -240,42 +237,43 @@ impl Consumer {
     }
 
     #[inline(always)]
-    fn next_until(&mut self, until: Until) -> Result<Place> {
+    fn next_until(&mut self, until: Until) -> Result<u64> {
         match self.next()? {
-            Some(place) => Ok(place),
+            Some(len) => Ok(len),
             None => self.wait_for_message(until),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn wait_for_message(&mut self, until: Until) -> Result<Place> {
+    fn wait_for_message(&mut self, until: Until) -> Result<u64> {
         if self.cursor.owes() {
             // A drain was forgotten (`mem::forget`): nothing would ever be sent if it kept the ring full.
             self.release(0, 0);
         }
         let Self { core, cursor, largest, .. } = self;
         core.wait_for("message", until, || {
-            let place = look(core, cursor, *largest)?;
-            if place.is_none() {
+            let len = look(core, cursor, *largest)?;
+            if len.is_none() {
                 let slots = core.region.slots();
                 sync::touch(slots.at(cursor.position(), 1));
                 sync::touch(slots.at(cursor.position().wrapping_add(LINE), 1));
             }
-            Ok(place)
+            Ok(len)
         })
-        .inspect(|&(_, len)| core.spin.note(cursor.known() > record::span(len)))
+        .inspect(|&len| core.spin.note(cursor.known() > record::span(len)))
     }
 
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Result<Option<Place>> {
+    pub(crate) fn next(&mut self) -> Result<Option<u64>> {
         self.core.check_fork()?;
         look(&self.core, &mut self.cursor, self.largest)
     }
 
     /// Where a message's bytes are, noting that they are being handed out.
     #[inline(always)]
-    pub(crate) fn hand_out(&self, (position, len): Place) -> *const u8 {
+    pub(crate) fn hand_out(&self, len: u64) -> *const u8 {
+        let position = self.cursor.position().wrapping_add(record::HEADER);
         let end = self.cursor.position().wrapping_add(record::span(len));
         if !is_before(end, self.handed_before) {
             // Below that mark it stays: it says what an earlier holder was handed, should this one die, too.
@@ -316,45 +314,45 @@ impl Consumer {
     }
 
     #[inline(always)]
-    fn copy_into(&mut self, place: Place, buffer: &mut [u8]) -> Result<usize> {
-        let len = place.1 as usize;
-        if len > buffer.len() {
-            return Err(self.too_small(buffer.len(), len));
+    fn copy_into(&mut self, len: u64, buffer: &mut [u8]) -> Result<usize> {
+        let bytes = len as usize;
+        if bytes > buffer.len() {
+            return Err(self.too_small(buffer.len(), bytes));
         }
-        self.copy_out(place, buffer.as_mut_ptr());
-        Ok(len)
+        self.copy_out(len, buffer.as_mut_ptr());
+        Ok(bytes)
     }
 
     #[inline(always)]
-    fn copy_to_vec(&mut self, place: Place, out: &mut Vec<u8>) -> Result<()> {
-        let len = place.1 as usize;
+    fn copy_to_vec(&mut self, len: u64, out: &mut Vec<u8>) -> Result<()> {
+        let bytes = len as usize;
         out.clear();
-        out.reserve(len);
-        self.copy_out(place, out.as_mut_ptr());
+        out.reserve(bytes);
+        self.copy_out(len, out.as_mut_ptr());
         // SAFETY: `copy_out` has just written `len` bytes, for which `reserve` made room.
         #[allow(unsafe_code)]
         unsafe {
-            out.set_len(len);
+            out.set_len(bytes);
         }
         Ok(())
     }
 
     /// Copies a message to `to`, which has room for it, and releases it.
     #[inline(always)]
-    fn copy_out(&mut self, place: Place, to: *mut u8) {
+    fn copy_out(&mut self, len: u64, to: *mut u8) {
         if self.is_redelivery() {
             self.core.counters().redeliveries.add(1);
         }
-        let from = self.hand_out(place);
+        let from = self.hand_out(len);
         // SAFETY: `next` checked that the record lies in the published part of the data area, in one piece;
         // it is ours until it is released, starts at a multiple of eight and is padded to one. The buffer is
         // private and large enough (both callers checked).
         #[allow(unsafe_code)]
         unsafe {
-            copy::out_of_ring(from, to, place.1 as usize);
+            copy::out_of_ring(from, to, len as usize);
         }
-        self.cursor.pass_record(place.1);
-        self.release(1, place.1);
+        self.cursor.pass_record(len);
+        self.release(1, len);
     }
 
     #[cold]
@@ -410,9 +408,9 @@ fn is_before(position: u64, other: u64) -> bool {
 
 /// The next message, `None` if there is none now, [`Error::Closed`] if there will be none.
 #[inline(always)]
-fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<Place>> {
+fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<u64>> {
     match cursor.next_record(core.cursors(), &core.region.slots(), largest) {
-        Ok(Some(place)) => Ok(Some(place)),
+        Ok(Some(len)) => Ok(Some(len)),
         Ok(None) => core.drained(|| look_again(core, cursor, largest)),
         Err(found) => Err(core.corrupt(found)),
     }
@@ -420,7 +418,7 @@ fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result
 
 #[cold]
 #[inline(never)]
-fn look_again(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<Place>> {
+fn look_again(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<u64>> {
     let slots = core.region.slots();
     cursor.next_record(core.cursors(), &slots, largest).map_err(|found| core.corrupt(found))
 }

@@ -272,11 +272,11 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// The caller has the place from the consumer's cursor.
+    /// The caller has the length of the next message from the consumer's cursor.
     #[inline(always)]
-    pub(crate) fn new(consumer: &'a mut Consumer, place: (u64, u64)) -> Self {
-        let bytes = consumer.hand_out(place);
-        Self { consumer, bytes, len: place.1 as usize }
+    pub(crate) fn new(consumer: &'a mut Consumer, len: u64) -> Self {
+        let bytes = consumer.hand_out(len);
+        Self { consumer, bytes, len: len as usize }
     }
 
     /// Whether a consumer that died before releasing it had been handed this message already.
@@ -358,17 +358,17 @@ impl<'a> Drain<'a> {
         if self.consumer.cursor.known() == 0 {
             return Ok(None);
         }
-        let Some(place) = self.consumer.next()? else { return Ok(None) };
+        let Some(len) = self.consumer.next()? else { return Ok(None) };
         self.redelivered = self.consumer.is_redelivery();
         if self.redelivered {
             self.consumer.core.counters().redeliveries.add(1);
         }
-        let bytes = self.consumer.hand_out(place);
-        self.consumer.cursor.pass_record(place.1);
+        let bytes = self.consumer.hand_out(len);
+        self.consumer.cursor.pass_record(len);
         self.held.messages += 1;
-        self.held.bytes += place.1;
+        self.held.bytes += len;
         // SAFETY: as in `Message::deref`; released when the drain, which the slice borrows, is dropped.
-        Ok(Some(unsafe { slice::from_raw_parts(bytes, place.1 as usize) }))
+        Ok(Some(unsafe { slice::from_raw_parts(bytes, len as usize) }))
     }
 
     /// Whether a consumer that died before releasing it had been handed the last message that

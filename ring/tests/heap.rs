@@ -156,7 +156,7 @@ fn produce(ring: &Ring, numbers: std::ops::Range<u64>) {
 struct End;
 
 /// The next message, if there is one now, as the library's handles look for it.
-fn look(ring: &Ring, consumer: &mut Consumer) -> Result<Option<(u64, u64)>, End> {
+fn look(ring: &Ring, consumer: &mut Consumer) -> Result<Option<u64>, End> {
     let (cursors, slots) = (&ring.cursors, ring.slots());
     let mut next =
         || Ok(consumer.next_record(cursors, &slots, record::largest(CAPACITY)).expect("headers are right"));
@@ -192,7 +192,7 @@ fn consume(ring: &Ring) -> u64 {
             Ok(None) => continue,
             Err(End) => return number,
         };
-        let (payload, len) = found;
+        let (payload, len) = (consumer.position() + record::HEADER, found);
         assert_eq!(len, length(number));
         for index in 0..words(len) {
             // SAFETY: inside a published record, which the other side leaves alone until it is released.

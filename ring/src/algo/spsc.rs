@@ -157,21 +157,21 @@ impl Consumer {
         self.tail.wrapping_sub(self.head)
     }
 
-    /// The next message: its payload's position and length. It stays the next one until
-    /// [`Consumer::pass_record`]. Padding before it is passed over.
+    /// The length of the next message, which lies behind the header at [`Consumer::position`]. It stays the next one
+    /// until [`Consumer::pass_record`]. Padding before it is passed over.
     #[inline(always)]
     pub(crate) fn next_record(
         &mut self,
         cursors: &Cursors,
         slots: &Slots,
         largest: u64,
-    ) -> Result<Option<(u64, u64)>, Corrupt> {
+    ) -> Result<Option<u64>, Corrupt> {
         let available = self.available(cursors)?;
         if available == 0 {
             return Ok(None);
         }
         match record::read(slots, self.head, available, self.capacity, largest) {
-            Found::Message(len) => Ok(Some((self.head.wrapping_add(record::HEADER), len))),
+            Found::Message(len) => Ok(Some(len)),
             Found::Padding(bytes) => self.record_behind_padding(slots, bytes, available, largest).map(Some),
             Found::Bad(bad) => Err(self.bad_header(bad)),
         }
@@ -185,7 +185,7 @@ impl Consumer {
         padding: u64,
         available: u64,
         largest: u64,
-    ) -> Result<(u64, u64), Corrupt> {
+    ) -> Result<u64, Corrupt> {
         // Padding is published together with the message it makes room for.
         self.pass(padding);
         let available = available - padding;
@@ -193,7 +193,7 @@ impl Consumer {
             return Err(self.bad_header(0));
         }
         match record::read(slots, self.head, available, self.capacity, largest) {
-            Found::Message(len) => Ok((self.head.wrapping_add(record::HEADER), len)),
+            Found::Message(len) => Ok(len),
             Found::Padding(bad) | Found::Bad(bad) => Err(self.bad_header(bad)),
         }
     }
