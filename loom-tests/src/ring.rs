@@ -21,8 +21,10 @@ const WORD: u64 = 8;
 pub enum Wait {
     /// Polls for ever.
     Spin,
-    /// Sleeps at once.
+    /// Sleeps at once; the other side fences.
     Park,
+    /// Sleeps at once, after a barrier that all others pass.
+    Unfenced,
 }
 
 /// A ring in a segment of its own.
@@ -92,7 +94,7 @@ pub(crate) fn wait_for<T>(
                 }
                 relax();
             }
-            Wait::Park => {
+            Wait::Park | Wait::Unfenced => {
                 let timeout = || {
                     reach(asleep);
                     Duration::MAX
@@ -147,7 +149,7 @@ impl Tx {
 
     fn attach_to(ring: &Rc<Ring>, wait: Wait, granule: u64) -> Self {
         if wait == Wait::Park {
-            ring.cursors.space.0.allow_waiting();
+            ring.cursors.space.0.require_fences();
         }
         let cursor = spsc::Producer::attach(&ring.cursors, ring.capacity, granule).expect("a sound ring");
         ring.cursors.stream.0.open();
@@ -322,7 +324,7 @@ impl Rx {
     /// Takes the seat, which must be free, of a ring of records. Message number `n` has `words(n)` words.
     pub fn attach(ring: &Rc<Ring>, wait: Wait, words: fn(u64) -> u64) -> Self {
         if wait == Wait::Park {
-            ring.cursors.items.0.allow_waiting();
+            ring.cursors.items.0.require_fences();
         }
         let cursor = spsc::Consumer::attach(&ring.cursors, ring.capacity, HEADER).expect("a sound ring");
         ring.announce();
@@ -495,10 +497,10 @@ impl Sides {
     pub fn new(ring: Ring, producer: Wait, consumer: Wait, words: fn(u64) -> u64) -> Self {
         let ring = Rc::new(ring);
         if producer == Wait::Park {
-            ring.cursors.space.0.allow_waiting_first();
+            ring.cursors.space.0.require_fences_first();
         }
         if consumer == Wait::Park {
-            ring.cursors.items.0.allow_waiting_first();
+            ring.cursors.items.0.require_fences_first();
         }
         let tx = RefCell::new(Some(Tx::seated(&ring, producer)));
         let rx = RefCell::new(Some(Rx::seated(&ring, consumer, words)));

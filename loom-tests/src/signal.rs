@@ -14,16 +14,23 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// With a signal on which somebody may sleep.
+    /// With a signal whose publishers fence.
     pub fn expecting_sleepers() -> Self {
         let progress = Self::default();
-        progress.signal.allow_waiting_first();
+        progress.signal.require_fences_first();
         progress
     }
 
-    /// Announces, while others are at work, that somebody may sleep.
-    pub fn allow_waiting(&self) {
-        self.signal.allow_waiting();
+    /// The calling thread is out of reach of the barriers of others and has none itself, as where a seccomp filter forbids
+    /// `membarrier(2)`; so it requires fences.
+    pub fn come_as_a_stranger(&self) {
+        crate::world::become_a_stranger();
+        self.signal.require_fences();
+    }
+
+    /// Requires fences while others are at work.
+    pub fn require_fences(&self) {
+        self.signal.require_fences();
     }
 
     /// Makes progress and wakes whoever waits for it. Returns whether anybody seemed to.
@@ -67,10 +74,10 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    /// With a signal on which somebody may sleep.
+    /// With a signal whose publishers fence.
     pub fn expecting_sleepers() -> Self {
         let pieces = Self::default();
-        pieces.signal.allow_waiting_first();
+        pieces.signal.require_fences_first();
         pieces
     }
 

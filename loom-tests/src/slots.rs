@@ -109,8 +109,8 @@ impl Ring {
         };
         (0..slots).for_each(|index| ring.table().initialise(index));
         if wait == Wait::Park {
-            ring.cursors.items.0.allow_waiting_first();
-            ring.cursors.space.0.allow_waiting_first();
+            ring.cursors.items.0.require_fences_first();
+            ring.cursors.space.0.require_fences_first();
         }
         Rc::new(ring)
     }
@@ -242,7 +242,7 @@ impl Tx {
     /// Takes a seat, which must be free and repaired.
     pub fn attach(ring: &Rc<Ring>, seat: u8, wait: Wait) -> Self {
         if wait == Wait::Park {
-            ring.cursors.space.0.allow_waiting();
+            ring.cursors.space.0.require_fences();
         }
         let tx = Self::seated(ring, seat, wait);
         ring.announce();
@@ -382,7 +382,7 @@ impl Rx {
     /// Takes a seat, which must be free and repaired.
     pub fn attach(ring: &Rc<Ring>, seat: u8, wait: Wait) -> Self {
         if wait == Wait::Park {
-            ring.cursors.items.0.allow_waiting();
+            ring.cursors.items.0.require_fences();
         }
         let rx = Self::seated(ring, seat, wait);
         ring.announce();

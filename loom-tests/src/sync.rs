@@ -203,10 +203,16 @@ pub(crate) fn relax() {
 /// Nothing reorders operations here but loom.
 pub(crate) fn light() {}
 
-/// `membarrier(2)`.
-pub(crate) fn settle() {
+/// `membarrier(2)`, of those who are registered.
+pub(crate) fn heavy() -> bool {
     world::step();
-    world::barrier_everywhere();
+    world::barrier_everywhere(false)
+}
+
+/// `membarrier(2)`, of all.
+pub(crate) fn settle() -> bool {
+    world::step();
+    world::barrier_everywhere(true)
 }
 
 pub(crate) mod futex {

@@ -83,6 +83,8 @@ struct Thread {
     restless: bool,
     /// It has to pass a barrier before it does anything else.
     barrier_due: bool,
+    /// It may not call `membarrier(2)`, and so is not registered either.
+    stranger: bool,
     /// Steps it has left to live.
     lives: Option<usize>,
 }
@@ -263,16 +265,20 @@ pub(crate) fn sleep() {
     trace(|| "is awake".into());
 }
 
-/// All threads pass a barrier between this call and its return: `membarrier(2)`.
-pub(crate) fn barrier_everywhere() {
-    if !with(|world| world.running && world.rules.membarrier) {
-        return;
+/// All threads pass a barrier between this call and its return, or all that are registered: `membarrier(2)`. False if
+/// the caller may not.
+pub(crate) fn barrier_everywhere(strangers_too: bool) -> bool {
+    if !with(|world| world.running) {
+        return true;
     }
     let me = me();
+    if with(|world| !world.rules.membarrier || world.threads[me].stranger) {
+        return false;
+    }
     fence(SeqCst);
     with(|world| {
         for (_, other) in world.threads.iter_mut().enumerate().filter(|&(index, _)| index != me) {
-            other.barrier_due = !other.finished;
+            other.barrier_due = !other.finished && (strangers_too || !other.stranger);
         }
     });
     while with(|world| world.threads.iter().any(|thread| thread.barrier_due)) {
@@ -280,6 +286,13 @@ pub(crate) fn barrier_everywhere() {
         pass_barrier();
     }
     fence(SeqCst);
+    true
+}
+
+/// From here on the calling thread may not call `membarrier(2)`.
+pub(crate) fn become_a_stranger() {
+    let me = me();
+    with(|world| world.threads[me].stranger = true);
 }
 
 fn pass_barrier() {

@@ -46,6 +46,7 @@ mod options;
 mod participant;
 mod peer;
 mod producer;
+mod registration;
 mod shape;
 mod shm;
 mod spin;

@@ -13,8 +13,7 @@ use crate::{Consumer, Producer, Result, Role, mpmc};
 /// What to do while there is nothing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Wait {
-    /// Poll for ever: the lowest latency, a whole processor. In a ring that is made with this and where nobody
-    /// ever sleeps, publishing needs no fence.
+    /// Poll for ever: the lowest latency, a whole processor.
     Spin,
     /// Poll for about as long as a sleep would cost, then sleep. Sleep at once where polling would only be in
     /// the way: under a control group's quota of less than two processors (looked up when attaching), and

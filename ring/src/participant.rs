@@ -12,6 +12,7 @@ use crate::algo::stream::Drained;
 use crate::mpmc::dead;
 use crate::options::{Create, PeerLoss, Settings, Wait};
 use crate::peer::{Peer, Role};
+use crate::registration::is_registered;
 use crate::shape::Shape;
 use crate::shm::header::{Counters, Facts, Seat, SeatState};
 use crate::shm::object::{self, Access, Location};
@@ -62,8 +63,9 @@ impl Participant {
     pub(crate) fn attach(options: &Settings, shape: &Shape, role: Role) -> Result<Self> {
         let at = Location::new(&options.name, &options.dir)?;
         check_mode(&at, options.mode)?;
-        // Before a seat is taken, so that nobody sees it taken and not described for long.
+        // Before a seat is taken, so that nobody sees it taken and not described for long; and this may take a while.
         let facts = Facts::mine();
+        is_registered();
         let start = Instant::now();
         let mut seat_wanted_since = None;
         loop {
@@ -141,11 +143,9 @@ impl Participant {
             number = take_seat(at, &region, role)?.unwrap_or_default();
             region.seat(number).occupy(role, &facts);
         }
-        if options.wait != Wait::Spin {
-            // In both directions: whoever comes would otherwise wait for a barrier on all processors, some
-            // milliseconds. Only rings made to be polled for ever are spared the fences.
-            signal_of(&region, Role::Producer).allow_waiting_first();
-            signal_of(&region, Role::Consumer).allow_waiting_first();
+        if !is_registered() {
+            signal_of(&region, Role::Producer).require_fences_first();
+            signal_of(&region, Role::Consumer).require_fences_first();
         }
         object::publish(at, region.file(), &mut passing)?;
         Ok((region, number))
@@ -174,8 +174,11 @@ impl Participant {
             swept: Cell::new(Instant::now()),
             idle: Cell::new(0),
         };
-        if options.wait != Wait::Spin {
-            participant.my_signal().allow_waiting();
+        if !is_registered() {
+            // In both directions: the barriers of those who wait do not reach this process, and it has none for those
+            // who publish. (One that is registered and has none finds out when it waits.)
+            signal_of(&participant.region, Role::Producer).require_fences();
+            signal_of(&participant.region, Role::Consumer).require_fences();
         }
         participant
     }

@@ -7,6 +7,8 @@ pub(crate) mod futex;
 pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 pub(crate) use core::time::Duration;
 
+use nix::libc;
+
 /// A word that one participant writes and anybody may read; it orders nothing.
 #[derive(Debug, Default)]
 #[repr(transparent)]
@@ -54,7 +56,7 @@ pub(crate) fn relax() {
 }
 
 /// Keeps the compiler from moving a later load before an earlier store. The processor still may, unless
-/// the other side passes the heavy barrier ([`settle`]).
+/// the other side has it pass a barrier in between ([`heavy`], [`settle`]).
 #[inline(always)]
 pub(crate) fn light() {
     core::sync::atomic::compiler_fence(Ordering::SeqCst);
@@ -80,9 +82,21 @@ pub(crate) fn touch(place: *const u8) {
     let _ = place;
 }
 
-/// Lets every processor pass a full barrier: after it, everybody sees what was stored before it, and
-/// whatever they had loaded earlier is ordered before it (`membarrier(2)`, the plain global command, which
-/// needs no registration). Where the kernel refuses, waits are bounded by their slices all the same.
-pub(crate) fn settle() {
-    let _ = futex::membarrier_global();
+/// Lets every thread of all processes that are [registered](register) pass a full barrier: what such a thread stored
+/// before a [`light`] is visible to the caller, or what it loads after that is not older than this call
+/// (`membarrier(2)`: those that run are interrupted, the others pass one when they run again). Microseconds if one
+/// runs. False where the kernel or a seccomp filter refuses.
+pub(crate) fn heavy() -> bool {
+    futex::membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+}
+
+/// Has the calling process take part in the [`heavy`] barriers of others, for as long as it runs this program. False
+/// where the kernel or a seccomp filter refuses.
+pub(crate) fn register() -> bool {
+    futex::membarrier(libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED)
+}
+
+/// As [`heavy`], of all processes whether registered or not. Some ten milliseconds.
+pub(crate) fn settle() -> bool {
+    futex::membarrier(libc::MEMBARRIER_CMD_GLOBAL)
 }

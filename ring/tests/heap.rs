@@ -14,8 +14,14 @@ mod sync {
         core::sync::atomic::compiler_fence(Ordering::SeqCst);
     }
 
-    /// Everybody waits here from the start on (`allow_waiting_first`), so nobody needs this.
-    pub(crate) fn settle() {}
+    /// Publishers fence here from the start on (`require_fences_first`), so nobody needs these.
+    pub(crate) fn settle() -> bool {
+        true
+    }
+
+    pub(crate) fn heavy() -> bool {
+        true
+    }
 
     pub(crate) mod futex {
         use super::{AtomicU32, Duration, Ordering::Relaxed};
@@ -76,8 +82,8 @@ unsafe impl Sync for Ring {}
 impl Ring {
     fn new() -> Self {
         let cursors = Cursors::default();
-        cursors.items.0.allow_waiting_first();
-        cursors.space.0.allow_waiting_first();
+        cursors.items.0.require_fences_first();
+        cursors.space.0.require_fences_first();
         Self { cursors, area: (0..CAPACITY / 8).map(|_| UnsafeCell::new(0)).collect() }
     }
 

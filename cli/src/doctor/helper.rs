@@ -12,6 +12,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 use rustix::thread::futex::{self, Flags, Timespec};
 
+use super::checks::barrier;
 use super::ground::{BEGUN, Ground, PATIENCE};
 
 /// Where the sleeper sleeps.
@@ -110,6 +111,7 @@ fn range(kind: libc::c_int) -> libc::flock {
 /// The light side of store-then-load: the compiler keeps the order, the processor need not, unless the other
 /// side passes its barrier.
 fn light(ground: &Ground) -> io::Result<i32> {
+    barrier::register()?;
     ground.word(BEGUN).store(1, Ordering::Release);
     let deadline = Instant::now() + PATIENCE;
     let mut done = 0;

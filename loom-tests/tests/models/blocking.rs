@@ -2,7 +2,7 @@
 
 use crate::{receive, send, words};
 use podring_loom_tests::explore::{Model, reach};
-use podring_loom_tests::ring::{Ring, Sides, Wait, Wait::Park, Wait::Spin};
+use podring_loom_tests::ring::{Ring, Sides, Wait, Wait::Park, Wait::Spin, Wait::Unfenced};
 
 fn sides(producer: Wait, consumer: Wait) -> impl Fn() -> Sides {
     move || Sides::new(Ring::of_bytes(32), producer, consumer, words)
@@ -25,6 +25,17 @@ fn both_sides_sleep() {
 fn both_sides_sleep_and_wake_for_no_reason() {
     Model::new("both sides sleep and wake for no reason").at_least(7_000).restless().must_reach(BOTH).pair(
         sides(Park, Park),
+        |sides| send(sides, 4),
+        |sides| receive(sides, 4),
+        |_| {},
+    );
+}
+
+/// Nobody fences: each side has the other one pass a barrier before it sleeps.
+#[test]
+fn both_sides_sleep_behind_barriers() {
+    Model::new("both sides sleep behind barriers").must_reach(BOTH).pair(
+        sides(Unfenced, Unfenced),
         |sides| send(sides, 4),
         |sides| receive(sides, 4),
         |_| {},

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use podring_loom_tests::explore::{Model, Play, mortal, reach};
 use podring_loom_tests::signal::{Pieces, Progress};
 
-fn wake(model: Model, times: u64) {
+fn wake(model: Model, publishers_fence: bool, times: u64) {
     model.must_reach(&["woke", "nobody to wake", "not there", "seen at the second look"]).pair(
-        Progress::expecting_sleepers,
+        move || if publishers_fence { Progress::expecting_sleepers() } else { Progress::default() },
         move |progress| {
             (1..=times).for_each(|to| {
                 progress.advance(to);
@@ -20,14 +20,52 @@ fn wake(model: Model, times: u64) {
 
 #[test]
 fn no_wake_up_is_lost() {
-    wake(Model::new("signal").at_least(130).unbounded(), 1);
-    wake(Model::new("signal, restless").at_least(320).unbounded().restless(), 1);
+    wake(Model::new("signal").at_least(130).unbounded(), true, 1);
+    wake(Model::new("signal, restless").at_least(320).unbounded().restless(), true, 1);
 }
 
 #[test]
 fn no_wake_up_is_lost_after_another() {
-    wake(Model::new("signal, twice").at_least(240), 2);
-    wake(Model::new("signal, twice, restless").at_least(460).restless(), 2);
+    wake(Model::new("signal, twice").at_least(240), true, 2);
+    wake(Model::new("signal, twice, restless").at_least(460).restless(), true, 2);
+}
+
+/// Publishers do not fence: the waiter has them pass a barrier.
+#[test]
+fn no_wake_up_is_lost_without_fences() {
+    wake(Model::new("signal, barrier").unbounded(), false, 1);
+    wake(Model::new("signal, barrier, twice"), false, 2);
+    wake(Model::new("signal, barrier, twice, restless").restless(), false, 2);
+}
+
+/// The barrier does not reach a publisher who may not register: it fences.
+#[test]
+fn a_stranger_publishes() {
+    Model::new("signal, a stranger publishes").unbounded().must_reach(&["woke", "not there"]).pair(
+        Progress::default,
+        |progress| {
+            progress.come_as_a_stranger();
+            progress.advance(1);
+        },
+        |progress| progress.wait_for(1),
+        |_| {},
+    );
+}
+
+/// That a stranger is there does not spare anybody the barrier: a publisher may be at work who has not seen it come.
+#[test]
+fn a_stranger_is_there() {
+    Model::new("signal, a stranger comes meanwhile").must_reach(&["woke", "not there"]).cast(
+        Progress::default,
+        vec![
+            Arc::new(|progress: &Progress| {
+                progress.advance(1);
+            }),
+            Arc::new(Progress::come_as_a_stranger),
+            Arc::new(|progress: &Progress| progress.wait_for(1)),
+        ],
+        |_| {},
+    );
 }
 
 /// News that is not progress wakes whether or not the word says that somebody waits.
@@ -67,7 +105,7 @@ fn allow_late(model: Model) {
             progress.advance(1);
         },
         |progress| {
-            progress.allow_waiting();
+            progress.require_fences();
             progress.wait_for(1);
         },
         |_| {},
@@ -97,8 +135,8 @@ fn whoever_allows_waiting_may_die_doing_it() {
                 progress.advance(1);
             },
             move |progress| {
-                reach(if mortal(steps, || progress.allow_waiting()) { "lived" } else { "died" });
-                progress.allow_waiting();
+                reach(if mortal(steps, || progress.require_fences()) { "lived" } else { "died" });
+                progress.require_fences();
                 progress.wait_for(1);
             },
             |_| {},

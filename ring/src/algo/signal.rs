@@ -4,18 +4,20 @@
 //! and then looks at the progress. With a full fence between the two steps on both sides at least one
 //! sees the other, so no wake-up is lost (Dekker's store-load pattern).
 //!
+//! A fence is dear where messages are frequent and sleeps are rare. So publishers have none: the waiter, before it
+//! looks, has the kernel put one into every publisher (asymmetric fences; `membarrier(2)`, as in the RCU library of
+//! Desnoyers and others, 2012). Where somebody cannot take part in that, [`FENCED`] is set, once and for all, and
+//! publishers fence.
+//!
 //! The word holds a bit for "somebody waits", not a count: the bit of a sleeper that was killed costs one
 //! needless wake and heals itself, a count would cost a system call per message for ever.
-//!
-//! Publishers fence only when [`FENCED`] is set, and it is set before anybody's first wait: in a ring
-//! where everybody polls, publishing is a plain store.
 
 use crate::sync::Ordering::{Relaxed, SeqCst};
 use crate::sync::{self, AtomicU32, Duration, fence, futex};
 
 /// Somebody sleeps, or is about to.
 const WAITING: u32 = 1;
-/// Somebody here may sleep one day: publishers fence. One-way, never cleared.
+/// Publishers fence. One-way, never cleared.
 const FENCED: u32 = 2;
 /// Every publisher has had the chance to see [`FENCED`]: a barrier has passed on all processors. One-way.
 const SETTLED: u32 = 4;
@@ -32,18 +34,21 @@ pub(crate) struct Signal {
 }
 
 impl Signal {
-    /// Allows waiting here, before anybody else can see the ring.
-    pub(crate) fn allow_waiting_first(&self) {
+    /// Has publishers fence, before anybody else can see the ring.
+    pub(crate) fn require_fences_first(&self) {
         self.word.store(FENCED | SETTLED, Relaxed);
     }
 
-    /// Allows waiting here. Publishers may be at work without the fence, so the first to come lets all
-    /// processors pass a barrier; if it dies before that, the next one does.
-    pub(crate) fn allow_waiting(&self) {
+    /// Has publishers fence: for whoever is out of reach of the waiters' barriers, or cannot make one. Publishers may be
+    /// at work without fences, so the first to come lets all processors pass a barrier; if it dies before that, or may
+    /// not, the next one does.
+    pub(crate) fn require_fences(&self) {
         if self.word.load(Relaxed) & SETTLED == 0 {
             self.word.fetch_or(FENCED, SeqCst);
-            sync::settle(); // S, with N0: publishers see FENCED, or we see what they published without it
-            self.word.fetch_or(SETTLED, SeqCst);
+            // S, with N0: publishers see FENCED, or we see what they published without it
+            if sync::settle() {
+                self.word.fetch_or(SETTLED, SeqCst);
+            }
         }
     }
 
@@ -71,12 +76,16 @@ impl Signal {
     /// The word, if it says that somebody waits.
     #[inline(always)]
     fn look_for_waiters(&self) -> Option<u32> {
-        sync::light(); // N0, with S: progress first, then the look
-        if self.word.load(Relaxed) & FENCED == 0 {
+        sync::light(); // N0, with S and W0: progress first, then the look
+        let mut word = self.word.load(Relaxed);
+        if word & (FENCED | WAITING) == 0 {
             return None;
         }
-        fence(SeqCst); // N, with W: we see the waiter, or it sees our progress
-        Some(self.word.load(Relaxed)).filter(|word| word & WAITING != 0)
+        if word & FENCED != 0 {
+            fence(SeqCst); // N, with W: we see the waiter, or it sees our progress
+            word = self.word.load(Relaxed);
+        }
+        Some(word).filter(|word| word & WAITING != 0)
     }
 
     /// After news other than progress was stored: wakes whoever waits here, whatever the word says.
@@ -123,11 +132,20 @@ impl Signal {
         timeout: impl FnOnce() -> Duration,
     ) -> Result<Option<T>, E> {
         let key = self.word.fetch_or(WAITING, Relaxed) | WAITING;
-        fence(SeqCst); // W, with N and A: the publisher sees us, or we see its progress
+        self.order(key);
         let found = look()?;
         if found.is_none() {
             futex::wait(&self.word, key, timeout());
         }
         Ok(found)
+    }
+
+    /// Between announcing a waiter and its look. What changes the word here keeps its caller from sleeping on it.
+    fn order(&self, word: u32) {
+        // W0, with N0: as W, of publishers without a fence of their own. Others set FENCED before they publish.
+        if word & SETTLED == 0 && !sync::heavy() {
+            self.require_fences();
+        }
+        fence(SeqCst); // W, with N and A: the publisher sees us, or we see its progress
     }
 }

@@ -4,6 +4,7 @@
 #![allow(unsafe_code)]
 
 use super::{AtomicU32, Duration};
+use nix::libc;
 use rustix::thread::futex::{self, Flags, Timespec};
 
 /// Sleeps while `word` holds `expected`, for at most `timeout`. Returns for any reason, also for none: a
@@ -28,9 +29,8 @@ pub(crate) fn wake(word: &AtomicU32, many: u32) -> u32 {
     woken.ok().and_then(|woken| u32::try_from(woken).ok()).unwrap_or(0)
 }
 
-/// `membarrier(MEMBARRIER_CMD_GLOBAL)`. False where the kernel or a seccomp filter refuses.
-pub(crate) fn membarrier_global() -> bool {
-    use nix::libc;
+/// `membarrier(2)`. False where the kernel or a seccomp filter refuses.
+pub(crate) fn membarrier(command: libc::c_int) -> bool {
     // SAFETY: the call takes three integers and touches no memory of ours.
-    unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) == 0 }
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
 }

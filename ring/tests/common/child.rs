@@ -1,10 +1,12 @@
 //! Other processes: the test binary runs itself again and plays a role.
 
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::libc;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -56,6 +58,33 @@ pub(crate) fn spawn_mounting(role: &str, args: &[&str]) -> Child {
     }
     command.arg(myself());
     start(command, role, args, true)
+}
+
+/// Starts a child that a seccomp filter refuses one system call, from before its `main` on.
+#[allow(unsafe_code)]
+pub(crate) fn spawn_forbidding(call: libc::c_long, role: &str, args: &[&str]) -> Child {
+    let mut command = Command::new(myself());
+    // SAFETY: the closure runs in the child before exec, and makes two system calls with memory of its own stack.
+    unsafe { command.pre_exec(move || forbid(call as u32)) };
+    start(command, role, args, false)
+}
+
+#[allow(unsafe_code)]
+fn forbid(call: u32) -> std::io::Result<()> {
+    let step = |code: u32, k: u32, jt, jf| libc::sock_filter { code: code as u16, jt, jf, k };
+    let mut filter = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0), // the call's number
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, call, 0, 1),
+        step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0, 0),
+        step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0, 0),
+    ];
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: integers only.
+    let private = unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) };
+    // SAFETY: the program and its filter live until the call returns; the kernel copies them.
+    let filtered =
+        unsafe { libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program) };
+    if private == 0 && filtered == 0 { Ok(()) } else { Err(std::io::Error::last_os_error()) }
 }
 
 fn myself() -> std::path::PathBuf {

@@ -75,11 +75,6 @@ impl Window {
         }
     }
 
-    /// Whether somebody may sleep on either wait word, and everybody knows.
-    pub(crate) fn is_settled(&self) -> bool {
-        [ITEMS, SPACE].into_iter().all(|word| self.word(word) & SETTLED != 0)
-    }
-
     /// Whether a wait word says that everybody knows what it does not say.
     pub(crate) fn is_settled_too_soon(&self) -> bool {
         [ITEMS, SPACE].into_iter().any(|word| self.word(word) & (FENCED | SETTLED) == SETTLED)

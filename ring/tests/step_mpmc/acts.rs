@@ -23,6 +23,9 @@ pub(crate) struct Act {
     pub(crate) least_stages: usize,
     /// It takes so many instructions (sleeping, making and mapping things) that it is only tried if asked for.
     pub(crate) is_long: bool,
+    /// Whether it looks at the clock: read while the kernel moves it on, the clock is read again, so the nth instruction
+    /// of two runs is not the same one, and nothing follows from which of two was killed later.
+    pub(crate) reads_clock: bool,
 }
 
 /// The operation: from where the child stands still to where it says that it has returned.
@@ -103,6 +106,7 @@ const SEND: Act = Act {
     stages: sends_one,
     least_stages: 2,
     is_long: false,
+    reads_clock: false,
 };
 
 /// The last claim is the child's own.
@@ -117,6 +121,7 @@ const SEND_AGAIN: Act = Act {
     stages: |all, _| vec![with(all, &[49]), with(all, &[49, 50])],
     least_stages: 2,
     is_long: false,
+    reads_clock: false,
 };
 
 const CLAIM: Act = Act {
@@ -136,6 +141,7 @@ const CLAIM: Act = Act {
     stages: sends_one,
     least_stages: 2,
     is_long: false,
+    reads_clock: false,
 };
 
 const CLAIM_DROP: Act = Act {
@@ -148,6 +154,7 @@ const CLAIM_DROP: Act = Act {
     stages: nothing,
     least_stages: 1,
     is_long: false,
+    reads_clock: false,
 };
 
 const BATCH: Act = Act {
@@ -166,6 +173,7 @@ const BATCH: Act = Act {
     stages: sends_two,
     least_stages: 3,
     is_long: false,
+    reads_clock: false,
 };
 
 const SEND_WAIT: Act = Act {
@@ -178,6 +186,7 @@ const SEND_WAIT: Act = Act {
     stages: nothing,
     least_stages: 1,
     is_long: true,
+    reads_clock: false,
 };
 
 const RECV: Act = Act {
@@ -192,6 +201,7 @@ const RECV: Act = Act {
     stages: receives_one,
     least_stages: 2,
     is_long: false,
+    reads_clock: false,
 };
 
 /// The last claim is the child's own.
@@ -206,6 +216,7 @@ const RECV_AGAIN: Act = Act {
     stages: |all, scene| receives_one(&all[1..], scene),
     least_stages: 2,
     is_long: false,
+    reads_clock: false,
 };
 
 const RECV_INTO: Act = Act {
@@ -219,6 +230,7 @@ const RECV_INTO: Act = Act {
     stages: receives_one,
     least_stages: 2,
     is_long: false,
+    reads_clock: false,
 };
 
 const DRAIN: Act = Act {
@@ -235,6 +247,7 @@ const DRAIN: Act = Act {
     stages: receives_two,
     least_stages: 3,
     is_long: false,
+    reads_clock: false,
 };
 
 /// Takes a message and gives it back unread.
@@ -252,6 +265,7 @@ const DRAIN_DROP: Act = Act {
     },
     least_stages: 2,
     is_long: false,
+    reads_clock: false,
 };
 
 const RECV_WAIT: Act = Act {
@@ -265,6 +279,7 @@ const RECV_WAIT: Act = Act {
     stages: nothing,
     least_stages: 1,
     is_long: true,
+    reads_clock: false,
 };
 
 /// Receives what a dead consumer had been handed.
@@ -280,6 +295,7 @@ const ADOPT: Act = Act {
     stages: |all, _| vec![all.to_vec(), all[1..].to_vec()],
     least_stages: 2,
     is_long: false,
+    reads_clock: true,
 };
 
 const ATTACH_PRODUCER: Act = Act {
@@ -293,6 +309,7 @@ const ATTACH_PRODUCER: Act = Act {
     stages: nothing,
     least_stages: 1,
     is_long: true,
+    reads_clock: false,
 };
 
 const ATTACH_CONSUMER: Act = Act {
@@ -306,6 +323,7 @@ const ATTACH_CONSUMER: Act = Act {
     stages: nothing,
     least_stages: 1,
     is_long: true,
+    reads_clock: false,
 };
 
 const CLOSE: Act = Act {
@@ -318,6 +336,7 @@ const CLOSE: Act = Act {
     stages: nothing,
     least_stages: 1,
     is_long: false,
+    reads_clock: false,
 };
 
 const LEAVE: Act = Act {
@@ -330,6 +349,7 @@ const LEAVE: Act = Act {
     stages: nothing,
     least_stages: 1,
     is_long: false,
+    reads_clock: false,
 };
 
 const fn scene(name: &'static str, gone: u64, there: u64) -> Scene {

@@ -2,7 +2,7 @@
 //! a ring can be made in it, then what the kernel does, last the machine.
 
 mod access;
-mod barrier;
+pub(super) mod barrier;
 mod clock;
 mod cpus;
 mod disk;

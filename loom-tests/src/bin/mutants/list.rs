@@ -99,7 +99,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "S: no barrier after the switch to fences",
         "signal::waiting_is_allowed_late",
-        &[("signal.rs", "sync::settle(); // S,", "// S,")],
+        &[("signal.rs", "if sync::settle() {", "{")],
     ),
     mutant(
         "S: the barrier comes before the switch to fences",
@@ -123,7 +123,39 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
     ),
     mutant(
-        "waiting is allowed without the switch to fences",
+        "S: the barrier is taken as passed where it is refused",
+        "signal::a_stranger_is_there",
+        &[("signal.rs", "if sync::settle() {", "sync::settle();\n            {")],
+    ),
+    mutant(
+        "W0: no barrier before the look",
+        "signal::no_wake_up_is_lost_without_fences",
+        &[("signal.rs", "word & SETTLED == 0 && !sync::heavy()", "false")],
+    ),
+    mutant(
+        "W0: no barrier where a stranger is",
+        "signal::a_stranger_is_there",
+        &[("signal.rs", "word & SETTLED == 0 && !", "word & (FENCED | SETTLED) == 0 && !")],
+    ),
+    mutant(
+        "W0: the barrier comes before the waiter is announced",
+        "signal::no_wake_up_is_lost_without_fences",
+        &[
+            (
+                "signal.rs",
+                "        let key = self.word",
+                "        sync::heavy();\n        let key = self.word",
+            ),
+            ("signal.rs", "word & SETTLED == 0 && !sync::heavy()", "false"),
+        ],
+    ),
+    mutant(
+        "N: no fence unless a waiter is seen before it",
+        "signal::no_wake_up_is_lost",
+        &[("signal.rs", "if word & (FENCED | WAITING) == 0 {", "if word & WAITING == 0 {")],
+    ),
+    mutant(
+        "fences are required without the switch to them",
         "signal::no_wake_up_is_lost",
         &[("signal.rs", "self.word.store(FENCED | SETTLED, Relaxed);", "self.word.store(SETTLED, Relaxed);")],
     ),

@@ -2,7 +2,7 @@
 
 use super::{A, B, C, D, receive, role, send};
 use podring_loom_tests::explore::Model;
-use podring_loom_tests::ring::Wait::Park;
+use podring_loom_tests::ring::Wait::{Park, Unfenced};
 use podring_loom_tests::slots::{Ring, Rx, Tx};
 
 #[test]
@@ -32,6 +32,18 @@ fn two_producers_sleep() {
         vec![more(A, 2), more(B, 0), receive(C, Park, 4)],
         |ring| ring.account(4),
     );
+}
+
+/// Nobody fences: whoever sleeps has all others pass a barrier before.
+#[test]
+fn a_consumer_and_a_producer_sleep_behind_barriers() {
+    Model::new("among many, both sleep behind barriers")
+        .must_reach(&["consumer sleeps", "producer wakes", "producer sleeps", "consumer wakes"])
+        .cast(
+            || Ring::new(2, Unfenced),
+            vec![send(A, Unfenced, 3), receive(C, Unfenced, 3)],
+            |ring| ring.account(3),
+        );
 }
 
 /// Messages become ready in the wrong order: the one that was woken for the second finds nothing, and whoever is woken
