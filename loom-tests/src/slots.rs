@@ -192,6 +192,15 @@ impl Ring {
     ///
     /// If a message was lost, handed out again without a mark, acknowledged twice, or out of its order.
     pub fn account(&self, messages: u64) {
+        self.account_without(self.dropped(), messages);
+    }
+
+    /// The same where so many were dropped.
+    ///
+    /// # Panics
+    ///
+    /// As [`Ring::account`].
+    pub fn account_without(&self, dropped: u64, messages: u64) {
         let journal = self.journal.borrow();
         let Journal { sent, delivered, released, .. } = &*journal;
         assert_eq!(sent.len() as u64, messages, "sent: {sent:?}");
@@ -222,7 +231,7 @@ impl Ring {
         once.sort_unstable();
         once.dedup();
         assert_eq!(once.len(), released.len(), "acknowledged twice: {released:?}");
-        assert_eq!(once.len() as u64 + self.dropped(), messages, "lost: {released:?} of {sent:?}");
+        assert_eq!(once.len() as u64 + dropped, messages, "lost: {released:?} of {sent:?}");
     }
 }
 
@@ -331,6 +340,12 @@ impl Tx {
             self.ring.table().abandon(ticket);
             self.wake(1);
         }
+    }
+
+    /// Claims a slot and gives it up.
+    pub fn claim_and_abandon(&mut self) {
+        self.claim();
+        self.abandon();
     }
 
     /// Is done.

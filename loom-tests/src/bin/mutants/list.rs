@@ -426,7 +426,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc M4: a message is adopted Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("mpmc.rs", "mine.0, Acquire, Relaxed)", "mine.0, Relaxed, Relaxed)")],
     ),
     mutant(
@@ -436,12 +436,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc G1: the count of returns is loaded Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("mpmc.rs", "returns.0.load(Acquire); // G1,", "returns.0.load(Relaxed); // G1,")],
     ),
     mutant(
         "mpmc G2: repair counts returns Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("repair.rs", "fetch_add(1, Release); // G2,", "fetch_add(1, Relaxed); // G2,")],
     ),
     mutant(
@@ -451,7 +451,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc M2, M3: repair changes slots Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("repair.rs", "right.0, Release, Relaxed)", "right.0, Relaxed, Relaxed)")],
     ),
     mutant(
@@ -552,7 +552,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair publishes what was being written",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_producer_dies_at_every_step",
         &[(
             "repair.rs",
             "(Turn::of(slot.ticket(), Stage::Tombstone),",
@@ -570,7 +570,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair drops what was to be returned",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[(
             "repair.rs",
             "(Turn::of(slot.ticket(), Stage::Returned), &mut",
@@ -579,7 +579,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair puts right what others left",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::repair_leaves_others_alone",
         &[(
             "repair.rs",
             "            if slot.seat() != seat {\n                continue;\n            }\n",
@@ -588,12 +588,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair does not count returns",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("repair.rs", "        self.cursors.returns.0.fetch_add(1, Release); // G2,", "        // G2,")],
     ),
     mutant(
         "mpmc: repair counts returns before it marks them",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[
             ("repair.rs", "        self.cursors.returns.0.fetch_add(1, Release); // G2,", "        // G2,"),
             (
@@ -648,7 +648,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: returns are forgotten after one is found",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[(
             "mpmc.rs",
             "        if found.is_none() {\n            *seen = now;",
