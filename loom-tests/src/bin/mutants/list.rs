@@ -392,7 +392,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc T1, H1: the counter that has moved is loaded Relaxed",
-        "mpmc::stream::everybody_sends_and_receives",
+        "mpmc::stream::a_claim_comes_a_lap_late",
         &[("mpmc.rs", "let now = Turn(counter.load(Acquire));", "let now = Turn(counter.load(Relaxed));")],
     ),
     mutant(

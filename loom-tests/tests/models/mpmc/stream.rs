@@ -146,3 +146,24 @@ fn what_is_put_back_is_adopted() {
         |ring| ring.account(2),
     );
 }
+
+/// While one looks at the tail, another one goes more than a whole lap further: what it claimed meanwhile must be known
+/// with the tail that is found then.
+#[test]
+fn a_claim_comes_a_lap_late() {
+    let lap = role(|ring| {
+        let (mut tx, mut rx) = (Tx::seated(ring, A, Spin), Rx::seated(ring, C, Spin));
+        for number in 0..3 {
+            tx.send_all(number..number + 1);
+            rx.recv_many(1);
+        }
+    });
+    Model::new("a lap late").fewer_preemptions().at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![lap, send(B, Spin, 1)],
+        |ring| {
+            Rx::seated(ring, D, Spin).recv_many(1);
+            ring.account(4);
+        },
+    );
+}
