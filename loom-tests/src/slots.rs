@@ -181,6 +181,11 @@ impl Ring {
         journal.abandoned + journal.tombstones
     }
 
+    /// How many messages were handed out again.
+    pub fn redelivered(&self) -> u64 {
+        self.journal.borrow().delivered.iter().filter(|delivery| delivery.redelivered).count() as u64
+    }
+
     /// Whether the present stream is marked as ended.
     pub fn has_ended(&self) -> bool {
         self.cursors.stream.0.is_closed()
@@ -473,6 +478,16 @@ impl Rx {
     pub fn try_take(&mut self) -> Option<Message> {
         let look = self.look()?;
         Some(self.read(look).expect("no end"))
+    }
+
+    /// Looks once. Receives a message, or is told of an end, or neither: then of which stream, counted from 0.
+    pub fn told(&mut self) -> Option<u32> {
+        let look = self.look()?;
+        if self.read(look).is_some() {
+            self.release();
+            return None;
+        }
+        Some(self.told.expect("an end has a stream") >> 2)
     }
 
     /// Whether there is nothing to be had, not even an end.

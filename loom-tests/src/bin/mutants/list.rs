@@ -412,7 +412,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc M3: a claim is given up Relaxed",
-        "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
+        "mpmc::stream::a_slot_that_was_given_up_is_written_again",
         &[("mpmc.rs", "Stage::Tombstone).0, Release); // M3,", "Stage::Tombstone).0, Relaxed); // M3,")],
     ),
     mutant(
@@ -426,7 +426,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc M4: a message is adopted Relaxed",
-        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
+        "mpmc::stream::what_is_put_back_is_adopted_early",
         &[("mpmc.rs", "mine.0, Acquire, Relaxed)", "mine.0, Relaxed, Relaxed)")],
     ),
     mutant(
@@ -446,17 +446,17 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc G2: putting back counts returns Relaxed",
-        "mpmc::stream::what_is_put_back_is_adopted",
+        "mpmc::stream::what_is_put_back_is_adopted_early",
         &[("mpmc.rs", "fetch_add(1, Release); // G2,", "fetch_add(1, Relaxed); // G2,")],
     ),
     mutant(
         "mpmc M2, M3: repair changes slots Relaxed",
-        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
+        "mpmc::stream::a_slot_of_a_dead_producer_is_written_again",
         &[("repair.rs", "right.0, Release, Relaxed)", "right.0, Relaxed, Relaxed)")],
     ),
     mutant(
         "mpmc O1: taking a bit out orders nothing",
-        "mpmc::closing::two_producers_close",
+        "mpmc::closing::the_last_end_tells_of_all_messages",
         &[(
             "openers.rs",
             "fetch_and(!bit(seat), AcqRel)",
@@ -465,7 +465,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc O1: the look at the bits is Relaxed",
-        "mpmc::closing::whoever_comes_while_the_last_one_closes_has_an_end",
+        "mpmc::closing::an_end_that_is_marked_for_another_tells_of_its_messages",
         &[(
             "openers.rs",
             "self.seats.load(Acquire)",
@@ -489,7 +489,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc E1: the last of several marks the end Relaxed",
-        "mpmc::closing::two_producers_close",
+        "mpmc::closing::an_end_that_is_marked_for_another_tells_of_its_messages",
         &[("stream.rs", "word | CLOSED, Release, Relaxed)", "word | CLOSED, Relaxed, Relaxed)")],
     ),
     mutant(
@@ -605,12 +605,17 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair wakes no consumer",
-        "mpmc::death::a_sleeping_consumer_dies_at_every_step",
+        "mpmc::blocking::repair_wakes_a_consumer",
         &[("repair.rs", "        self.cursors.items.0.wake_all();\n", "")],
     ),
     mutant(
+        "mpmc: repair wakes no producer",
+        "mpmc::blocking::repair_wakes_a_producer",
+        &[("repair.rs", "        self.cursors.space.0.wake_all();\n", "")],
+    ),
+    mutant(
         "mpmc: a dead producer keeps the stream open",
-        "mpmc::death::a_producer_dies_at_every_step_of_closing",
+        "mpmc::closing::a_dead_producer_keeps_no_stream_open",
         &[("repair.rs", "        self.cursors.openers.0.take_out(seat);\n", "")],
     ),
     mutant(
@@ -633,7 +638,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: burying wakes no producer",
-        "mpmc::blocking::a_claim_that_is_dropped_wakes",
+        "mpmc::blocking::passing_over_wakes_a_producer",
         &[("mpmc.rs", "            self.cursors.space.0.notify_some(1);\n", "")],
     ),
     mutant(
@@ -648,7 +653,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: returns are forgotten after one is found",
-        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
+        "mpmc::stream::all_that_is_put_back_is_adopted",
         &[(
             "mpmc.rs",
             "        if found.is_none() {\n            *seen = now;",

@@ -117,3 +117,67 @@ fn whoever_comes_while_the_last_one_closes_and_stays_has_a_stream() {
         |ring| assert!(!ring.has_ended(), "the end is marked, and a producer is there"),
     );
 }
+
+/// The last one that closes has sent nothing: its end tells of what the others sent.
+#[test]
+fn the_last_end_tells_of_all_messages() {
+    let close = role(|ring| {
+        Tx::seated(ring, B, Spin).close();
+        let received = Rx::seated(ring, C, Spin).recv_to_the_end();
+        assert_eq!(received, 1, "the end came before the message");
+    });
+    Model::new("the last end").at_least(2).must_reach(&["ended", "message before the end"]).cast(
+        both_attached(Spin),
+        vec![send_and_close(A, Spin), close],
+        |ring| ring.account(1),
+    );
+}
+
+/// A producer comes while the last one closes, sends, closes, and is the last one's to tell of: its message comes first.
+#[test]
+fn an_end_that_is_marked_for_another_tells_of_its_messages() {
+    let setup = || {
+        let ring = Ring::new(2, Spin);
+        Tx::seated(&ring, A, Spin);
+        ring
+    };
+    let close = role(|ring| Tx::seated(ring, A, Spin).close());
+    let come = role(|ring| {
+        let mut tx = Tx::seated(ring, B, Spin);
+        tx.send_all(0..1);
+        tx.close();
+    });
+    let look = role(|ring| {
+        let mut rx = Rx::seated(ring, C, Spin);
+        match rx.told() {
+            // The stream before: whoever came was not there yet.
+            Some(0) => reach("told of the first"),
+            Some(_) => panic!("the end came before the message"),
+            None => {}
+        }
+        // One look more, if the first found the end before.
+        assert!(rx.told().is_none_or(|stream| stream == 0 || ring.released_by(C) == 1), "the end came first");
+    });
+    Model::new("an end for another").at_least(2).must_reach(&["told of the first"]).cast(
+        setup,
+        vec![close, come, look],
+        |ring| {
+            assert!(ring.has_ended(), "all have closed, and nobody has marked the end");
+        },
+    );
+}
+
+/// A producer that has died is no longer waited for.
+#[test]
+fn a_dead_producer_keeps_no_stream_open() {
+    let repair_and_close = role(|ring: &Shared| {
+        ring.repair(A);
+        Tx::seated(ring, B, Park).close();
+    });
+    let receive = role(|ring| assert_eq!(Rx::seated(ring, C, Park).recv_to_the_end(), 0));
+    Model::new("a dead one's stream").at_least(2).must_reach(&["ended", "consumer sleeps"]).cast(
+        both_attached(Park),
+        vec![repair_and_close, receive],
+        |ring| assert!(ring.has_ended()),
+    );
+}

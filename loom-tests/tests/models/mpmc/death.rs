@@ -178,6 +178,7 @@ fn the_repairer_dies_at_every_step_of_dropping() {
             roles,
             |ring| {
                 assert!(ring.dropped() <= 1, "one message was there to be dropped");
+                assert_eq!(ring.redelivered(), 0, "what was to be dropped was handed out again");
                 // Who died dropping it had no time to say so.
                 ring.account_without(1, 2);
             },

@@ -1,6 +1,6 @@
 //! Messages between those who are alive and poll: one total order, nothing lost, nothing twice, nothing torn.
 
-use super::{A, B, C, D, receive, role, send};
+use super::{A, B, C, D, Shared, receive, role, send};
 use podring_loom_tests::explore::Model;
 use podring_loom_tests::ring::Wait::Spin;
 use podring_loom_tests::slots::{Message, Ring, Rx, Tx};
@@ -164,6 +164,84 @@ fn a_claim_comes_a_lap_late() {
         |ring| {
             Rx::seated(ring, D, Spin).recv_many(1);
             ring.account(4);
+        },
+    );
+}
+
+/// What was written into a slot that was given up is over before the slot is written again, though nobody reads it.
+fn written_again(name: &str, give_up: impl Fn(&Shared, Tx) + Send + Sync + 'static) {
+    let give_up = role(move |ring| {
+        let mut tx = Tx::seated(ring, A, Spin);
+        tx.claim();
+        tx.write(Message(9, 9));
+        give_up(ring, tx);
+    });
+    let others = role(|ring| {
+        let (mut tx, mut rx) = (Tx::seated(ring, B, Spin), Rx::seated(ring, C, Spin));
+        for number in 0..2 {
+            tx.send_all(number..number + 1);
+            rx.recv_many(1);
+        }
+    });
+    Model::new(name).fewer_preemptions().at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![give_up, others],
+        |ring| {
+            assert_eq!(ring.given_up(), 1);
+            ring.account(2);
+        },
+    );
+}
+
+#[test]
+fn a_slot_that_was_given_up_is_written_again() {
+    written_again("written again", |_, mut tx| tx.abandon());
+}
+
+#[test]
+fn a_slot_of_a_dead_producer_is_written_again() {
+    written_again("written again after repair", |ring, _dead| ring.repair(A));
+}
+
+/// Whoever looks for what was given back may come before it has been counted: it is whole all the same. And what has
+/// been counted is found.
+#[test]
+fn what_is_put_back_is_adopted_early() {
+    let setup = || {
+        let ring = Ring::new(2, Spin);
+        ring.repair(C); // counts, and gives nothing back
+        ring
+    };
+    let put_back = role(|ring| {
+        Tx::seated(ring, A, Spin).send_all(0..1);
+        Rx::seated(ring, C, Spin).put_back_if_any();
+    });
+    Model::new("put back, adopted early").must_reach(&["adopted"]).at_least(2).cast(
+        setup,
+        vec![put_back, receive(D, Spin, 1)],
+        |ring| ring.account(1),
+    );
+}
+
+/// Of what was given back together, one consumer gets all.
+#[test]
+fn all_that_is_put_back_is_adopted() {
+    let setup = || {
+        let ring = Ring::new(4, Spin);
+        Tx::seated(&ring, A, Spin).send_all(0..2);
+        let (mut first, mut second) = (Rx::seated(&ring, C, Spin), Rx::seated(&ring, D, Spin));
+        first.take();
+        second.take();
+        first.put_back();
+        second.put_back();
+        ring
+    };
+    Model::new("two put back").must_reach(&["adopted"]).at_least(2).cast(
+        setup,
+        vec![send(B, Spin, 1), receive(D, Spin, 3)],
+        |ring| {
+            assert_eq!(ring.redelivered(), 2);
+            ring.account(3);
         },
     );
 }
