@@ -289,6 +289,13 @@ impl Tx {
         self.claimed = Some(ticket);
     }
 
+    /// Claims a slot if there is one.
+    pub fn try_claim(&mut self) -> bool {
+        self.abandon();
+        self.claimed = self.look();
+        self.claimed.is_some()
+    }
+
     /// Writes a message into the claimed slot.
     pub fn write(&mut self, message: Message) {
         let ticket = self.claimed.expect("a slot is claimed");
@@ -478,16 +485,6 @@ impl Rx {
     pub fn try_take(&mut self) -> Option<Message> {
         let look = self.look()?;
         Some(self.read(look).expect("no end"))
-    }
-
-    /// Looks once. Receives a message, or is told of an end, or neither: then of which stream, counted from 0.
-    pub fn told(&mut self) -> Option<u32> {
-        let look = self.look()?;
-        if self.read(look).is_some() {
-            self.release();
-            return None;
-        }
-        Some(self.told.expect("an end has a stream") >> 2)
     }
 
     /// Whether there is nothing to be had, not even an end.

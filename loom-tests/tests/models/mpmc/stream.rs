@@ -1,7 +1,7 @@
 //! Messages between those who are alive and poll: one total order, nothing lost, nothing twice, nothing torn.
 
 use super::{A, B, C, D, Shared, receive, role, send};
-use podring_loom_tests::explore::Model;
+use podring_loom_tests::explore::{Model, reach};
 use podring_loom_tests::ring::Wait::Spin;
 use podring_loom_tests::slots::{Message, Ring, Rx, Tx};
 
@@ -170,25 +170,32 @@ fn a_claim_comes_a_lap_late() {
 
 /// What was written into a slot that was given up is over before the slot is written again, though nobody reads it.
 fn written_again(name: &str, give_up: impl Fn(&Shared, Tx) + Send + Sync + 'static) {
-    let give_up = role(move |ring| {
+    let write_and_give_up = role(move |ring| {
         let mut tx = Tx::seated(ring, A, Spin);
         tx.claim();
+        // A claim behind it, so that it is recorded before it is written.
+        Tx::seated(ring, D, Spin).claim_and_abandon();
         tx.write(Message(9, 9));
         give_up(ring, tx);
     });
-    let others = role(|ring| {
-        let (mut tx, mut rx) = (Tx::seated(ring, B, Spin), Rx::seated(ring, C, Spin));
-        for number in 0..2 {
-            tx.send_all(number..number + 1);
-            rx.recv_many(1);
+    let write_again = role(|ring| {
+        Rx::seated(ring, C, Spin).finds_nothing();
+        let mut tx = Tx::seated(ring, B, Spin);
+        // Not before the claims that it is to find.
+        if ring.given_up() > 0 && tx.try_claim() {
+            reach("written again");
+            tx.write(Message(B.into(), 0));
+            tx.publish_quietly(Message(B.into(), 0));
         }
     });
-    Model::new(name).fewer_preemptions().at_least(2).cast(
+    Model::new(name).at_least(2).must_reach(&["written again"]).cast(
         || Ring::new(2, Spin),
-        vec![give_up, others],
+        vec![write_and_give_up, write_again],
         |ring| {
-            assert_eq!(ring.given_up(), 1);
-            ring.account(2);
+            assert_eq!(ring.given_up(), 2);
+            let sent = ring.sent_by(B.into());
+            Rx::seated(ring, D, Spin).recv_many(sent);
+            ring.account(sent);
         },
     );
 }
