@@ -33,7 +33,7 @@ loom: ## every model of the algorithms, two preemptions per execution
 	cargo run -p podring-loom-tests --locked --bin models
 
 loom-deep: ## the same with three preemptions: see loom-tests/README.md for how long
-	LOOM_PREEMPTIONS=3 cargo run -p podring-loom-tests --locked --bin models -- --deep --limit 14400
+	LOOM_PREEMPTIONS=3 cargo run -p podring-loom-tests --locked --bin models -- --limit 14400
 
 mutants: ## weaken the algorithms one line at a time: some model must notice each
 	cargo run -p podring-loom-tests --locked --bin mutants

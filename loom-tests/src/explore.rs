@@ -114,6 +114,12 @@ impl Model {
         self
     }
 
+    /// One preemption more than other models: for short lives.
+    pub fn more_preemptions(mut self) -> Self {
+        self.preemptions += 1;
+        self
+    }
+
     /// Only the order in which the left role is the first thread.
     pub fn left_first(mut self) -> Self {
         self.left_only = true;

@@ -11,6 +11,7 @@ mod world;
 #[path = "../../ring/src/algo/mod.rs"]
 mod algo;
 
+pub mod closing;
 pub mod explore;
 pub mod litmus;
 pub mod ring;

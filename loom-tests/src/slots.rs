@@ -184,6 +184,11 @@ impl Ring {
         journal.abandoned + journal.tombstones
     }
 
+    /// How many messages were handed out again.
+    pub fn redelivered(&self) -> u64 {
+        self.journal.borrow().delivered.iter().filter(|delivery| delivery.redelivered).count() as u64
+    }
+
     /// Whether the present stream is marked as ended.
     pub fn has_ended(&self) -> bool {
         self.cursors.stream.0.is_closed()
@@ -195,6 +200,15 @@ impl Ring {
     ///
     /// If a message was lost, handed out again without a mark, acknowledged twice, or out of its order.
     pub fn account(&self, messages: u64) {
+        self.account_without(self.dropped(), messages);
+    }
+
+    /// The same where so many were dropped.
+    ///
+    /// # Panics
+    ///
+    /// As [`Ring::account`].
+    pub fn account_without(&self, dropped: u64, messages: u64) {
         let journal = self.journal.borrow();
         let Journal { sent, delivered, released, .. } = &*journal;
         assert_eq!(sent.len() as u64, messages, "sent: {sent:?}");
@@ -225,7 +239,7 @@ impl Ring {
         once.sort_unstable();
         once.dedup();
         assert_eq!(once.len(), released.len(), "acknowledged twice: {released:?}");
-        assert_eq!(once.len() as u64 + self.dropped(), messages, "lost: {released:?} of {sent:?}");
+        assert_eq!(once.len() as u64 + dropped, messages, "lost: {released:?} of {sent:?}");
     }
 }
 
@@ -276,6 +290,13 @@ impl Tx {
             ticket
         });
         self.claimed = Some(ticket);
+    }
+
+    /// Claims a slot if there is one.
+    pub fn try_claim(&mut self) -> bool {
+        self.abandon();
+        self.claimed = self.look();
+        self.claimed.is_some()
     }
 
     /// Writes a message into the claimed slot.
@@ -334,6 +355,12 @@ impl Tx {
             self.ring.table().abandon(ticket);
             self.wake(1);
         }
+    }
+
+    /// Claims a slot and gives it up.
+    pub fn claim_and_abandon(&mut self) {
+        self.claim();
+        self.abandon();
     }
 
     /// Is done.

@@ -155,11 +155,12 @@ impl AtomicU32 {
 }
 
 fn load(index: u32, order: Ordering) -> u64 {
-    world::step();
+    world::look();
     let word = world::word(index as usize);
     let value = word.value.load(order);
     world::trace(|| format!("loads word {index}: {value}, {order:?}"));
     word.looked();
+    world::saw(index, value);
     value
 }
 
@@ -195,9 +196,9 @@ pub(crate) fn fence(order: Ordering) {
     loom::sync::atomic::fence(order);
 }
 
-/// In a polling loop somebody else must move before looking again can help.
+/// A pause in a polling loop.
 pub(crate) fn relax() {
-    loom::thread::yield_now();
+    world::relax();
 }
 
 /// Nothing reorders operations here but loom.

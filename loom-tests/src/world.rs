@@ -87,6 +87,12 @@ struct Thread {
     stranger: bool,
     /// Steps it has left to live.
     lives: Option<usize>,
+    /// It polls, and lets the others move before it looks again.
+    polling: bool,
+    /// What it has loaded since it last let them.
+    seen: Vec<(u32, u64)>,
+    /// What it had loaded when it last did, and how far everybody was.
+    round: Option<(Vec<(u32, u64)>, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +102,23 @@ struct World {
     places: Vec<Rc<Place>>,
     threads: Vec<Thread>,
     running: bool,
+    /// Steps of all threads that may have changed anything.
+    moves: u64,
+}
+
+impl Thread {
+    /// Nobody has taken it off its queue yet.
+    fn is_asleep(&self) -> bool {
+        self.asleep && self.queued_on.is_some()
+    }
+}
+
+impl World {
+    /// Whether a thread neither sleeps nor waits for others to move.
+    fn somebody_moves(&self) -> bool {
+        let moves = |thread: &Thread| !(thread.finished || thread.polling || thread.is_asleep());
+        self.threads.iter().any(moves)
+    }
 }
 
 thread_local! {
@@ -167,11 +190,53 @@ fn me_if(wanted: bool) -> usize {
 
 /// Before every operation: here a barrier takes effect, and here a thread that is to die does.
 pub(crate) fn step() {
+    with(|world| world.moves += 1);
+    look();
+}
+
+/// The same before one that changes nothing.
+pub(crate) fn look() {
     if !with(|world| world.running) {
         return;
     }
     pass_barrier();
     live();
+}
+
+/// The calling thread has loaded a value.
+pub(crate) fn saw(word: u32, value: u64) {
+    if with(|world| world.running) {
+        let me = me();
+        with(|world| world.threads[me].seen.push((word, value)));
+    }
+}
+
+/// In a polling loop: somebody else must move before looking again can help.
+///
+/// loom lets those who yield take turns without counting it as preemption: two that poll or sleep could do so for ever,
+/// and the search would never end. A round that loaded what the one before it had, while nobody moved, has led to where
+/// the one before it had, and what follows from there is searched from there.
+pub(crate) fn relax() {
+    let me = me();
+    let again = with(|world| {
+        let thread = &mut world.threads[me];
+        let seen = std::mem::take(&mut thread.seen);
+        let (same, moves) = match &thread.round {
+            Some((last, moves)) => (*last == seen, *moves),
+            None => (false, 0),
+        };
+        // Who has seen something new may go on from it.
+        world.moves += u64::from(!same);
+        let again = same && moves == world.moves;
+        world.threads[me].round = Some((seen, world.moves));
+        world.threads[me].polling = true;
+        again
+    });
+    if again {
+        loom::skip_branch();
+    }
+    yield_now();
+    with(|world| world.threads[me].polling = false);
 }
 
 /// One step of life.
@@ -202,6 +267,7 @@ pub(crate) fn finish() -> bool {
     let me = me();
     fence(SeqCst); // whoever comes after sees everything: memory does not stay unwritten for ever
     let alive = with(|world| {
+        world.moves += 1;
         world.threads[me].finished = true;
         world.threads[me].barrier_due = false;
         world.threads.iter().filter(|thread| !thread.finished).count()
@@ -213,7 +279,7 @@ pub(crate) fn finish() -> bool {
 fn check_somebody_is_awake() {
     let stuck = with(|world| {
         let mut alive = world.threads.iter().filter(|thread| !thread.finished).peekable();
-        alive.peek().is_some() && alive.all(|thread| thread.asleep && thread.queued_on.is_some())
+        alive.peek().is_some() && alive.all(Thread::is_asleep)
     });
     assert!(!stuck, "deadlock: everybody sleeps, a wake-up was lost");
 }
@@ -256,10 +322,16 @@ pub(crate) fn sleep() {
     live(); // it may also die asleep
     trace(|| "sleeps".into());
     with(|world| world.threads[me].asleep = true);
+    let mut moves = None;
     while with(|world| world.threads[me].queued_on.is_some()) {
         check_somebody_is_awake();
+        // As in `relax`. Also where somebody else may go on at once: a sleeper's turn changes nothing.
+        let now = with(|world| world.moves);
+        if moves.is_some() && (moves == Some(now) || with(|world| world.somebody_moves())) {
+            loom::skip_branch();
+        }
         yield_now();
-        pass_barrier();
+        moves = (!pass_barrier()).then_some(now);
     }
     with(|world| world.threads[me].asleep = false);
     trace(|| "is awake".into());
@@ -281,10 +353,12 @@ pub(crate) fn barrier_everywhere(strangers_too: bool) -> bool {
             other.barrier_due = !other.finished && (strangers_too || !other.stranger);
         }
     });
+    with(|world| world.threads[me].polling = true);
     while with(|world| world.threads.iter().any(|thread| thread.barrier_due)) {
         yield_now();
         pass_barrier();
     }
+    with(|world| world.threads[me].polling = false);
     fence(SeqCst);
     true
 }
@@ -295,11 +369,15 @@ pub(crate) fn become_a_stranger() {
     with(|world| world.threads[me].stranger = true);
 }
 
-fn pass_barrier() {
+/// Whether there was one to be passed.
+fn pass_barrier() -> bool {
     let me = me();
-    if with(|world| std::mem::take(&mut world.threads[me].barrier_due)) {
+    let due = with(|world| std::mem::take(&mut world.threads[me].barrier_due));
+    if due {
+        with(|world| world.moves += 1);
         fence(SeqCst);
     }
+    due
 }
 
 /// Prints what happens, in the execution that `LOOM_TRACE` names by its number.

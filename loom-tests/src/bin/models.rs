@@ -1,32 +1,13 @@
 //! Runs the models, each in a process of its own, as many at a time as there are processors.
 //!
 //! Arguments select models by a part of their names. `LOOM_PREEMPTIONS` sets how often threads may be preempted
-//! per execution (2), `--limit SECONDS` how long one test may take (180), `--jobs N` how many run at a time. With
-//! `--deep` those are run, too, that take longer than a commit can wait for.
+//! per execution (2), `--limit SECONDS` how long one test may take (180), `--jobs N` how many run at a time.
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use podring_loom_tests::runner::{Outcome, Suite};
-
-/// Models that take minutes or more, whatever the bound on preemptions.
-const DEEP: [&str; 14] = [
-    "mpmc::blocking::a_batch_wakes_several",
-    "mpmc::blocking::a_consumer_wakes_another",
-    "mpmc::blocking::a_producer_wakes_another",
-    "mpmc::blocking::two_consumers_sleep",
-    "mpmc::blocking::two_producers_sleep",
-    "mpmc::death::a_consumer_dies_at_every_step_and_its_message_is_dropped",
-    "mpmc::death::a_consumer_dies_at_every_step_of_putting_back",
-    "mpmc::death::a_polling_consumer_dies_at_every_step",
-    "mpmc::death::a_producer_dies_behind_a_dead_one",
-    "mpmc::death::a_sleeping_consumer_dies_at_every_step",
-    "mpmc::death::the_repairer_dies_at_every_step",
-    "mpmc::death::the_repairer_dies_at_every_step_of_dropping",
-    "mpmc::stream::one_producer_and_two_consumers",
-    "signal::several_sleepers_are_woken",
-];
 
 fn main() -> ExitCode {
     match run() {
@@ -43,7 +24,6 @@ fn run() -> Result<bool, String> {
     let mut wanted: Vec<String> = Vec::new();
     let mut limit = Duration::from_secs(180);
     let mut jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut deep = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut number = || {
@@ -53,14 +33,12 @@ fn run() -> Result<bool, String> {
         match argument.as_str() {
             "--limit" => limit = Duration::from_secs(number()?.into()),
             "--jobs" => jobs = number()? as usize,
-            "--deep" => deep = true,
             _ => wanted.push(argument),
         }
     }
     let start = Instant::now();
     let suite = Suite::build(Path::new(env!("CARGO_MANIFEST_DIR")), None)?;
     let mut tests = suite.tests()?;
-    tests.retain(|test| deep || wanted.contains(test) || !DEEP.contains(&test.as_str()));
     tests.retain(|test| wanted.is_empty() || wanted.iter().any(|part| test.contains(part.as_str())));
     if tests.is_empty() {
         return Err(format!("no model is named like {wanted:?}"));

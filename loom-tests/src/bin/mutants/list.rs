@@ -424,7 +424,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc T1, H1: the counter that has moved is loaded Relaxed",
-        "mpmc::stream::everybody_sends_and_receives",
+        "mpmc::stream::a_claim_comes_a_lap_late",
         &[("mpmc.rs", "let now = Turn(counter.load(Acquire));", "let now = Turn(counter.load(Relaxed));")],
     ),
     mutant(
@@ -444,7 +444,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc M3: a claim is given up Relaxed",
-        "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
+        "mpmc::stream::a_slot_that_was_given_up_is_written_again",
         &[("mpmc.rs", "Stage::Tombstone).0, Release); // M3,", "Stage::Tombstone).0, Relaxed); // M3,")],
     ),
     mutant(
@@ -458,7 +458,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc M4: a message is adopted Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::stream::what_is_put_back_is_adopted_early",
         &[("mpmc.rs", "mine.0, Acquire, Relaxed)", "mine.0, Relaxed, Relaxed)")],
     ),
     mutant(
@@ -468,27 +468,27 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc G1: the count of returns is loaded Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("mpmc.rs", "returns.0.load(Acquire); // G1,", "returns.0.load(Relaxed); // G1,")],
     ),
     mutant(
         "mpmc G2: repair counts returns Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("repair.rs", "fetch_add(1, Release); // G2,", "fetch_add(1, Relaxed); // G2,")],
     ),
     mutant(
         "mpmc G2: putting back counts returns Relaxed",
-        "mpmc::stream::what_is_put_back_is_adopted",
+        "mpmc::stream::what_is_put_back_is_adopted_early",
         &[("mpmc.rs", "fetch_add(1, Release); // G2,", "fetch_add(1, Relaxed); // G2,")],
     ),
     mutant(
         "mpmc M2, M3: repair changes slots Relaxed",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::stream::a_slot_of_a_dead_producer_is_written_again",
         &[("repair.rs", "right.0, Release, Relaxed)", "right.0, Relaxed, Relaxed)")],
     ),
     mutant(
         "mpmc O1: taking a bit out orders nothing",
-        "mpmc::closing::two_producers_close",
+        "mpmc::closing::the_last_end_tells_of_all_messages",
         &[(
             "openers.rs",
             "fetch_and(!bit(seat), AcqRel)",
@@ -497,7 +497,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc O1: the look at the bits is Relaxed",
-        "mpmc::closing::whoever_comes_while_the_last_one_closes_has_an_end",
+        "mpmc::closing::an_end_that_is_marked_for_another_tells_of_its_messages",
         &[(
             "openers.rs",
             "self.seats.load(Acquire)",
@@ -521,7 +521,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc E1: the last of several marks the end Relaxed",
-        "mpmc::closing::two_producers_close",
+        "mpmc::closing::an_end_that_is_marked_for_another_tells_of_its_messages",
         &[("stream.rs", "word | CLOSED, Release, Relaxed)", "word | CLOSED, Relaxed, Relaxed)")],
     ),
     mutant(
@@ -584,7 +584,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair publishes what was being written",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_producer_dies_at_every_step",
         &[(
             "repair.rs",
             "(Turn::of(slot.ticket(), Stage::Tombstone),",
@@ -602,7 +602,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair drops what was to be returned",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[(
             "repair.rs",
             "(Turn::of(slot.ticket(), Stage::Returned), &mut",
@@ -611,7 +611,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair puts right what others left",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::repair_leaves_others_alone",
         &[(
             "repair.rs",
             "            if slot.seat() != seat {\n                continue;\n            }\n",
@@ -620,12 +620,12 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair does not count returns",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[("repair.rs", "        self.cursors.returns.0.fetch_add(1, Release); // G2,", "        // G2,")],
     ),
     mutant(
         "mpmc: repair counts returns before it marks them",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
         &[
             ("repair.rs", "        self.cursors.returns.0.fetch_add(1, Release); // G2,", "        // G2,"),
             (
@@ -637,12 +637,17 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: repair wakes no consumer",
-        "mpmc::death::a_sleeping_consumer_dies_at_every_step",
+        "mpmc::blocking::repair_wakes_a_consumer",
         &[("repair.rs", "        self.cursors.items.0.wake_all();\n", "")],
     ),
     mutant(
+        "mpmc: repair wakes no producer",
+        "mpmc::blocking::repair_wakes_a_producer",
+        &[("repair.rs", "        self.cursors.space.0.wake_all();\n", "")],
+    ),
+    mutant(
         "mpmc: a dead producer keeps the stream open",
-        "mpmc::death::a_producer_dies_at_every_step_of_closing",
+        "mpmc::closing::a_dead_producer_keeps_no_stream_open",
         &[("repair.rs", "        self.cursors.openers.0.take_out(seat);\n", "")],
     ),
     mutant(
@@ -665,7 +670,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: burying wakes no producer",
-        "mpmc::blocking::a_claim_that_is_dropped_wakes",
+        "mpmc::blocking::passing_over_wakes_a_producer",
         &[("mpmc.rs", "            self.cursors.space.0.notify_some(1);\n", "")],
     ),
     mutant(
@@ -680,7 +685,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "mpmc: returns are forgotten after one is found",
-        "mpmc::death::the_repairer_dies_at_every_step",
+        "mpmc::stream::all_that_is_put_back_is_adopted",
         &[(
             "mpmc.rs",
             "        if found.is_none() {\n            *seen = now;",

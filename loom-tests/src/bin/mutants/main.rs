@@ -2,7 +2,8 @@
 //!
 //! Works on a copy of this package and of `ring/src/algo` below the target directory. Prints what killed each
 //! mutant, as a table in Markdown. Fails if a mutant survives, does not compile, or its text is no longer there.
-//! Arguments select mutants by a part of their names. `--equivalent` takes instead the weakenings that are said to
+//! Arguments select mutants by a part of their names. `--likely` runs only the tests that the list names as likely to
+//! notice: quicker where many survive, as while mutants are written. `--equivalent` takes instead the weakenings that are said to
 //! change nothing, and requires that no model notices.
 
 mod list;
@@ -16,15 +17,16 @@ use std::time::{Duration, Instant};
 use list::{EQUIVALENT, MUTANTS, Mutant};
 use podring_loom_tests::runner::{Outcome, Suite};
 
-/// The longest a test may take under a mutant.
+/// The longest a test may take under a mutant: several times what the longest takes without.
 const LIMIT: Duration = Duration::from_secs(300);
 
 fn main() -> ExitCode {
     let (options, wanted): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with("--"));
     let outcome = match options.as_slice() {
-        [] => run(MUTANTS, &wanted, false),
-        [option] if option == "--equivalent" => run(EQUIVALENT, &wanted, true),
+        [] => run(MUTANTS, &wanted, Tests::All, Expected::Killed),
+        [option] if option == "--likely" => run(MUTANTS, &wanted, Tests::Likely, Expected::Killed),
+        [option] if option == "--equivalent" => run(EQUIVALENT, &wanted, Tests::All, Expected::Survives),
         _ => Err(format!("unknown options: {}", options.join(" "))),
     };
     match outcome {
@@ -36,7 +38,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(list: &[Mutant], wanted: &[String], equivalent: bool) -> Result<(), String> {
+/// What is tried on each mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tests {
+    All,
+    Likely,
+}
+
+/// What is to become of each mutant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    Killed,
+    Survives,
+}
+
+fn run(list: &[Mutant], wanted: &[String], tests: Tests, expected: Expected) -> Result<(), String> {
     let start = Instant::now();
     let bench = Bench::prepare()?;
     let mutants: Vec<_> = list
@@ -55,12 +71,14 @@ fn run(list: &[Mutant], wanted: &[String], equivalent: bool) -> Result<(), Strin
     if mutants.is_empty() {
         return Err(format!("no mutant is named like {wanted:?}"));
     }
-    let order = bench.baseline()?;
+    let order = bench.baseline(|test| {
+        tests == Tests::All || mutants.iter().any(|mutant| mutant.likely == test)
+    })?;
     println!("| mutant | killed by | executions | how |\n|---|---|---:|---|");
     let mut survivors = Vec::new();
     for mutant in &mutants {
         bench.mutate(mutant)?;
-        let killer = bench.killer(mutant, &order);
+        let killer = bench.killer(mutant, &order, tests);
         bench.restore()?;
         match killer? {
             Some(killer) => println!(
@@ -78,10 +96,11 @@ fn run(list: &[Mutant], wanted: &[String], equivalent: bool) -> Result<(), Strin
     }
     let killed = mutants.len() - survivors.len();
     println!("\n{killed} of {} mutants killed, {:.0} s", mutants.len(), start.elapsed().as_secs_f64());
-    match (equivalent, survivors.is_empty(), killed) {
-        (false, true, _) | (true, _, 0) => Ok(()),
-        (false, false, _) => Err(format!("no model notices: {}", survivors.join("; "))),
-        (true, ..) => Err("what is said to change nothing does".into()),
+    match expected {
+        Expected::Killed if survivors.is_empty() => Ok(()),
+        Expected::Killed => Err(format!("no model notices: {}", survivors.join("; "))),
+        Expected::Survives if killed == 0 => Ok(()),
+        Expected::Survives => Err("what is said to change nothing does".into()),
     }
 }
 
@@ -149,12 +168,12 @@ impl Bench {
         Suite::build(&self.copy.join("loom-tests"), Some(&target))
     }
 
-    /// All tests that can kill, quickest first. Without a mutant they pass.
-    fn baseline(&self) -> Result<Vec<String>, String> {
+    /// Those of the `wanted` tests that can kill, quickest first. Without a mutant they pass.
+    fn baseline(&self, wanted: impl Fn(&str) -> bool) -> Result<Vec<String>, String> {
         let suite = self.build()?;
         let mut tests = suite.tests()?;
         // These expect a failure of their own, or do not run the algorithms.
-        tests.retain(|test| !test.starts_with("litmus::") && !test.contains("without_a_barrier"));
+        tests.retain(|test| !test.starts_with("litmus::") && !test.contains("without_a_barrier") && wanted(test));
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
         let mut outcomes = suite.run_all(&tests, jobs, LIMIT, |_| {})?;
         if let Some(failed) = outcomes.iter().find(|outcome| !outcome.passed) {
@@ -165,16 +184,19 @@ impl Bench {
     }
 
     /// The first test that fails.
-    fn killer(&self, mutant: &Mutant, order: &[String]) -> Result<Option<Outcome>, String> {
+    fn killer(&self, mutant: &Mutant, order: &[String], tests: Tests) -> Result<Option<Outcome>, String> {
         let suite = self.build().map_err(|error| format!("{} does not compile:\n{error}", mutant.name))?;
         if !order.iter().any(|test| test == mutant.likely) {
             return Err(format!("{}: there is no test {}", mutant.name, mutant.likely));
         }
         let rest = order.iter().map(String::as_str).filter(|&test| test != mutant.likely);
-        for test in std::iter::once(mutant.likely).chain(rest) {
-            let outcome = suite.run(test, LIMIT)?;
-            if !outcome.passed {
-                return Ok(Some(outcome));
+        let all = std::iter::once(mutant.likely).chain(rest.filter(|_| tests == Tests::All));
+        for test in all {
+            // What does not end has noticed nothing.
+            match suite.run(test, LIMIT) {
+                Ok(outcome) if !outcome.passed => return Ok(Some(outcome)),
+                Ok(_) => {}
+                Err(error) => eprintln!("{}: {error}", mutant.name),
             }
         }
         Ok(None)

@@ -147,3 +147,61 @@ fn what_is_put_back_wakes() {
         },
     );
 }
+
+/// A slot that was given up is free when it has been passed over, and not only when what is behind it has been read.
+#[test]
+fn passing_over_wakes_a_producer() {
+    let setup = || {
+        let ring = Ring::new(2, Park);
+        let mut tx = Tx::seated(&ring, A, Park);
+        tx.claim_and_abandon();
+        tx.send_all(0..1);
+        ring
+    };
+    let keep_one = role(|ring| {
+        let (mut first, mut second) = (Rx::seated(ring, C, Park), Rx::seated(ring, D, Park));
+        first.take();
+        second.recv();
+        first.release();
+    });
+    Model::new("passing over wakes").at_least(2).must_reach(&["producer sleeps", "full"]).cast(
+        setup,
+        vec![send(B, Park, 1), keep_one],
+        |ring| ring.account(2),
+    );
+}
+
+/// Repair wakes whoever waits behind the dead.
+#[test]
+fn repair_wakes_a_consumer() {
+    let setup = || {
+        let ring = Ring::new(2, Park);
+        Tx::seated(&ring, A, Park).claim();
+        Tx::seated(&ring, B, Park).send_all(0..1);
+        ring
+    };
+    Model::new("repair wakes a consumer").at_least(2).must_reach(&["consumer sleeps", "behind"]).cast(
+        setup,
+        vec![role(|ring| ring.repair(A)), receive(C, Park, 1)],
+        |ring| ring.account(1),
+    );
+}
+
+/// Repair wakes whoever waits for the slot of a message that is dropped.
+#[test]
+fn repair_wakes_a_producer() {
+    let setup = || {
+        let ring = Ring::dropping(2, Park);
+        Tx::seated(&ring, A, Park).send_all(0..2);
+        Rx::seated(&ring, C, Park).take();
+        ring
+    };
+    Model::new("repair wakes a producer").at_least(2).must_reach(&["producer sleeps", "full"]).cast(
+        setup,
+        vec![role(|ring| ring.repair(C)), send(B, Park, 1)],
+        |ring| {
+            Rx::seated(ring, D, Park).recv_many(2);
+            ring.account(3);
+        },
+    );
+}

@@ -1,7 +1,10 @@
 //! The end of the stream of several producers: with the last that closes, told to each consumer once, after everything.
 
+use std::sync::Arc;
+
 use super::Shared;
 use super::{A, B, C, D, role};
+use podring_loom_tests::closing::Closing;
 use podring_loom_tests::explore::{Model, Play, reach};
 use podring_loom_tests::ring::{Wait, Wait::Park, Wait::Spin};
 use podring_loom_tests::slots::{Ring, Rx, Tx};
@@ -115,5 +118,66 @@ fn whoever_comes_while_the_last_one_closes_and_stays_has_a_stream() {
         setup,
         vec![close, come],
         |ring| assert!(!ring.has_ended(), "the end is marked, and a producer is there"),
+    );
+}
+
+/// The last one that closes has sent nothing: its end tells of what the others sent.
+#[test]
+fn the_last_end_tells_of_all_messages() {
+    let send_and_close = role(|ring| {
+        let mut tx = Tx::seated(ring, A, Spin);
+        tx.send_all(0..1);
+        tx.close();
+        // Here it may stop, before the end of its role makes all of it seen.
+        ring.has_ended();
+    });
+    let close = role(|ring| {
+        Tx::seated(ring, B, Spin).close();
+        let received = Rx::seated(ring, C, Spin).recv_to_the_end();
+        assert_eq!(received, 1, "the end came before the message");
+    });
+    Model::new("the last end").at_least(2).must_reach(&["ended", "message before the end"]).cast(
+        both_attached(Spin),
+        vec![send_and_close, close],
+        |ring| ring.account(1),
+    );
+}
+
+/// A producer comes while the last one closes, writes and closes. Whoever of them marks the end of its stream, what it
+/// has written is told with it.
+#[test]
+fn an_end_that_is_marked_for_another_tells_of_its_messages() {
+    let close: Play<Closing> = Arc::new(|closing| closing.close(A));
+    let come: Play<Closing> = Arc::new(|closing| closing.come_and_write(B));
+    let look: Play<Closing> = Arc::new(|closing| match closing.told() {
+        // Whoever came was not there yet, or it is the end of both.
+        Some(0) => reach("told of the first"),
+        // Unordered, this is a race.
+        Some(_) => {
+            reach("told of the second");
+            assert_eq!(closing.read(), 1);
+        }
+        None => {}
+    });
+    let model = Model::new("an end for another").more_preemptions().at_least(2);
+    model.must_reach(&["told of the first", "told of the second"]).cast(
+        || Closing::with(A),
+        vec![close, come, look],
+        |closing| assert!(closing.told().is_some(), "all have closed, and nobody has marked the end"),
+    );
+}
+
+/// A producer that has died is no longer waited for.
+#[test]
+fn a_dead_producer_keeps_no_stream_open() {
+    let repair_and_close = role(|ring: &Shared| {
+        ring.repair(A);
+        Tx::seated(ring, B, Park).close();
+    });
+    let receive = role(|ring| assert_eq!(Rx::seated(ring, C, Park).recv_to_the_end(), 0));
+    Model::new("a dead one's stream").at_least(2).must_reach(&["ended", "consumer sleeps"]).cast(
+        both_attached(Park),
+        vec![repair_and_close, receive],
+        |ring| assert!(ring.has_ended()),
     );
 }

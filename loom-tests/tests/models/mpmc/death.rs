@@ -7,7 +7,7 @@ use std::cell::Cell;
 
 use super::{A, B, C, D, Shared, receive, role};
 use crate::at_every_step;
-use podring_loom_tests::explore::{Account, Model, mortal, reach};
+use podring_loom_tests::explore::{Account, Model, Play, mortal, reach};
 use podring_loom_tests::ring::{Wait, Wait::Park, Wait::Spin};
 use podring_loom_tests::slots::{Message, Ring, Rx, Tx};
 
@@ -91,29 +91,28 @@ fn a_producer_dies_behind_a_dead_one() {
             let sent = ring.sent_by(B.into());
             Tx::attach(ring, B, Spin).send_all(sent..1);
         });
-        model.cast(|| Ring::new(4, Spin), vec![die, receive(C, Spin, 1)], |ring| ring.account(1))
+        let roles = vec![die, receive(C, Spin, 1)];
+        model.fewer_preemptions().cast(|| Ring::new(4, Spin), roles, |ring| ring.account(1))
     };
     at_every_step("a producer behind a dead one", (5, 100), run);
 }
 
-/// Receives, dies doing it; the successor in its seat receives what is missing.
+/// Receives a message, dies doing it; the successor in its seat receives what is missing. Another one sends two and
+/// receives the one that is left.
 fn consumer_dies(model: Model, wait: Wait, dropping: bool, steps: usize) -> Account {
     let die = role(move |ring| {
-        lived(mortal(steps, || Rx::seated(ring, C, wait).recv_many(2)));
+        lived(mortal(steps, || Rx::seated(ring, C, wait).recv_many(1)));
         ring.repair(C);
-        let missing = 2 - ring.released_by(C) - ring.dropped();
+        let missing = 1 - ring.released_by(C) - ring.dropped();
         Rx::attach(ring, C, wait).recv_many(missing);
     });
     let others = role(move |ring| {
-        let mut tx = Tx::seated(ring, A, wait);
-        tx.send_all(0..1);
-        tx.send_all(1..2);
-        // Not before there is one more than the other side wants.
-        tx.send_all(2..3);
+        // Not received before there is one more than the other side wants.
+        Tx::seated(ring, A, wait).send_all(0..2);
         Rx::seated(ring, D, wait).recv_many(1);
     });
-    let setup = move || if dropping { Ring::dropping(4, wait) } else { Ring::new(4, wait) };
-    model.fewer_preemptions().cast(setup, vec![die, others], |ring| ring.account(3))
+    let setup = move || if dropping { Ring::dropping(2, wait) } else { Ring::new(2, wait) };
+    model.fewer_preemptions().cast(setup, vec![die, others], |ring| ring.account(2))
 }
 
 #[test]
@@ -134,46 +133,98 @@ fn a_consumer_dies_at_every_step_and_its_message_is_dropped() {
     at_every_step("one of the consumers, dropping", (10, 100), run);
 }
 
-/// What a consumer left that died with a message, and one that died with a claim: repaired by one who dies as well.
-fn repairer_dies(model: Model, dropping: bool, steps: usize) -> Account {
-    let setup = move || {
-        let ring = if dropping { Ring::dropping(4, Spin) } else { Ring::new(4, Spin) };
-        Tx::seated(&ring, B, Spin).send_all(0..2);
-        let taken = Rx::seated(&ring, C, Spin).take();
-        assert!(taken.is_some());
-        let mut tx = Tx::seated(&ring, A, Spin);
-        tx.claim();
-        tx.write(Message(9, 9));
-        ring
-    };
-    let die = role(move |ring| {
-        lived(mortal(steps, || {
-            ring.repair(C);
-            ring.repair(A);
-        }));
-        ring.repair(C);
-        ring.repair(A);
-        let mut tx = Tx::attach(ring, A, Spin);
-        tx.send_all(0..1);
-    });
-    let others = role(move |ring| {
-        let mut rx = Rx::seated(ring, D, Spin);
-        rx.recv_many(if dropping { 2 } else { 3 });
-    });
-    model.fewer_preemptions().cast(setup, vec![die, others], move |ring| {
-        assert_eq!(ring.given_up(), 1);
-        ring.account(3);
+/// Repairs what the dead holder of a seat left, dies doing it, and is followed by another. Then somebody sends.
+fn repairer_dies(seat: u8, steps: usize) -> Play<Shared> {
+    role(move |ring| {
+        lived(mortal(steps, || ring.repair(seat)));
+        ring.repair(seat);
+        Tx::attach(ring, A, Spin).send_all(0..1);
     })
 }
 
+/// A ring in which a consumer has died with a message.
+fn dead_with_a_message(dropping: bool) -> Shared {
+    let ring = if dropping { Ring::dropping(2, Spin) } else { Ring::new(2, Spin) };
+    Tx::seated(&ring, B, Spin).send_all(0..1);
+    let taken = Rx::seated(&ring, C, Spin).take();
+    assert!(taken.is_some());
+    ring
+}
+
+/// A ring in which a producer has died writing.
+fn dead_with_a_claim() -> Shared {
+    let ring = Ring::new(2, Spin);
+    let mut tx = Tx::seated(&ring, A, Spin);
+    tx.claim();
+    tx.write(Message(9, 9));
+    ring
+}
+
 #[test]
-fn the_repairer_dies_at_every_step() {
-    at_every_step("the repairer", (10, 100), |model, steps| repairer_dies(model, false, steps));
+fn the_repairer_of_a_consumer_dies_at_every_step() {
+    let run = |model: Model, steps| {
+        let roles = vec![repairer_dies(C, steps), receive(D, Spin, 2)];
+        model.fewer_preemptions().cast(|| dead_with_a_message(false), roles, |ring| ring.account(2))
+    };
+    at_every_step("the repairer of a consumer", (10, 100), run);
 }
 
 #[test]
 fn the_repairer_dies_at_every_step_of_dropping() {
-    at_every_step("the repairer, dropping", (10, 100), |model, steps| repairer_dies(model, true, steps));
+    let run = |model: Model, steps| {
+        let roles = vec![repairer_dies(C, steps), receive(D, Spin, 1)];
+        model.fewer_preemptions().cast(
+            || dead_with_a_message(true),
+            roles,
+            |ring| {
+                assert!(ring.dropped() <= 1, "one message was there to be dropped");
+                assert_eq!(ring.redelivered(), 0, "what was to be dropped was handed out again");
+                // Who died dropping it had no time to say so.
+                ring.account_without(1, 2);
+            },
+        )
+    };
+    at_every_step("the repairer, dropping", (10, 100), run);
+}
+
+#[test]
+fn the_repairer_of_a_producer_dies_at_every_step() {
+    let run = |model: Model, steps| {
+        let roles = vec![repairer_dies(A, steps), receive(D, Spin, 1)];
+        model.fewer_preemptions().cast(dead_with_a_claim, roles, |ring| {
+            assert!(ring.given_up() <= 1, "one claim was there to be given up");
+            ring.account(1);
+        })
+    };
+    at_every_step("the repairer of a producer", (10, 100), run);
+}
+
+/// Whoever repairs leaves alone what the living have claimed meanwhile.
+#[test]
+fn repair_leaves_others_alone() {
+    let repair = role(|ring: &Shared| ring.repair(A));
+    let others = role(|ring: &Shared| {
+        let mut tx = Tx::seated(ring, B, Spin);
+        tx.claim();
+        // Recorded, as all but the last claim are.
+        Tx::seated(ring, D, Spin).claim_and_abandon();
+        tx.write(Message(B.into(), 0));
+        tx.publish_quietly(Message(B.into(), 0));
+        Rx::seated(ring, C, Spin).recv_many(1);
+    });
+    let setup = || {
+        let ring = Ring::new(4, Spin);
+        Tx::seated(&ring, A, Spin).claim();
+        ring
+    };
+    Model::new("repair beside the living").at_least(2).must_reach(&["tombstone"]).cast(
+        setup,
+        vec![repair, others],
+        |ring| {
+            assert_eq!(ring.given_up(), 2, "the dead one's, and the one given up");
+            ring.account(1);
+        },
+    );
 }
 
 /// Whoever waits behind a dead producer finds its seat's lock free, and repairs.
@@ -242,7 +293,7 @@ fn a_consumer_dies_at_every_step_of_putting_back() {
             ring.repair(C);
             Tx::seated(ring, A, Park).send_all(1..2);
         });
-        model.cast(setup, vec![die, receive(D, Park, 2)], |ring| ring.account(2))
+        model.fewer_preemptions().cast(setup, vec![die, receive(D, Park, 2)], |ring| ring.account(2))
     };
     at_every_step("putting back", (5, 100), run);
 }

@@ -1,7 +1,7 @@
 //! Messages between those who are alive and poll: one total order, nothing lost, nothing twice, nothing torn.
 
-use super::{A, B, C, D, receive, role, send};
-use podring_loom_tests::explore::Model;
+use super::{A, B, C, D, Shared, receive, role, send};
+use podring_loom_tests::explore::{Model, reach};
 use podring_loom_tests::ring::Wait::Spin;
 use podring_loom_tests::slots::{Message, Ring, Rx, Tx};
 
@@ -144,5 +144,111 @@ fn what_is_put_back_is_adopted() {
         setup,
         vec![put_back, receive(D, Spin, 1)],
         |ring| ring.account(2),
+    );
+}
+
+/// While one looks at the tail, another one goes more than a whole lap further: what it claimed meanwhile must be known
+/// with the tail that is found then.
+#[test]
+fn a_claim_comes_a_lap_late() {
+    let lap = role(|ring| {
+        let (mut tx, mut rx) = (Tx::seated(ring, A, Spin), Rx::seated(ring, C, Spin));
+        for number in 0..3 {
+            tx.send_all(number..number + 1);
+            rx.recv_many(1);
+        }
+    });
+    Model::new("a lap late").fewer_preemptions().at_least(2).cast(
+        || Ring::new(2, Spin),
+        vec![lap, send(B, Spin, 1)],
+        |ring| {
+            Rx::seated(ring, D, Spin).recv_many(1);
+            ring.account(4);
+        },
+    );
+}
+
+/// What was written into a slot that was given up is over before the slot is written again, though nobody reads it.
+fn written_again(name: &str, give_up: impl Fn(&Shared, Tx) + Send + Sync + 'static) {
+    let write_and_give_up = role(move |ring| {
+        let mut tx = Tx::seated(ring, A, Spin);
+        tx.claim();
+        // A claim behind it, so that it is recorded before it is written.
+        Tx::seated(ring, D, Spin).claim_and_abandon();
+        tx.write(Message(9, 9));
+        give_up(ring, tx);
+    });
+    let write_again = role(|ring| {
+        Rx::seated(ring, C, Spin).finds_nothing();
+        let mut tx = Tx::seated(ring, B, Spin);
+        // Not before the claims that it is to find.
+        if ring.given_up() > 0 && tx.try_claim() {
+            reach("written again");
+            tx.write(Message(B.into(), 0));
+            tx.publish_quietly(Message(B.into(), 0));
+        }
+    });
+    Model::new(name).at_least(2).must_reach(&["written again"]).cast(
+        || Ring::new(2, Spin),
+        vec![write_and_give_up, write_again],
+        |ring| {
+            assert_eq!(ring.given_up(), 2);
+            let sent = ring.sent_by(B.into());
+            Rx::seated(ring, D, Spin).recv_many(sent);
+            ring.account(sent);
+        },
+    );
+}
+
+#[test]
+fn a_slot_that_was_given_up_is_written_again() {
+    written_again("written again", |_, mut tx| tx.abandon());
+}
+
+#[test]
+fn a_slot_of_a_dead_producer_is_written_again() {
+    written_again("written again after repair", |ring, _dead| ring.repair(A));
+}
+
+/// Whoever looks for what was given back may come before it has been counted: it is whole all the same. And what has
+/// been counted is found.
+#[test]
+fn what_is_put_back_is_adopted_early() {
+    let setup = || {
+        let ring = Ring::new(2, Spin);
+        ring.repair(C); // counts, and gives nothing back
+        ring
+    };
+    let put_back = role(|ring| {
+        Tx::seated(ring, A, Spin).send_all(0..1);
+        Rx::seated(ring, C, Spin).put_back_if_any();
+    });
+    Model::new("put back, adopted early").must_reach(&["adopted"]).at_least(2).cast(
+        setup,
+        vec![put_back, receive(D, Spin, 1)],
+        |ring| ring.account(1),
+    );
+}
+
+/// Of what was given back together, one consumer gets all.
+#[test]
+fn all_that_is_put_back_is_adopted() {
+    let setup = || {
+        let ring = Ring::new(4, Spin);
+        Tx::seated(&ring, A, Spin).send_all(0..2);
+        let (mut first, mut second) = (Rx::seated(&ring, C, Spin), Rx::seated(&ring, D, Spin));
+        first.take();
+        second.take();
+        first.put_back();
+        second.put_back();
+        ring
+    };
+    Model::new("two put back").must_reach(&["adopted"]).at_least(2).cast(
+        setup,
+        vec![send(B, Spin, 1), receive(D, Spin, 3)],
+        |ring| {
+            assert_eq!(ring.redelivered(), 2);
+            ring.account(3);
+        },
     );
 }
