@@ -71,7 +71,7 @@ fuzz-smoke: ## fuzz the segment's bytes and scripts of operations; needs a night
 	bash fuzz/run.sh 8000
 
 bench: ## single operations, then round trips, streams and queues of many, beside the floor and every peer
-	cargo bench -p podring-bench --locked
+	cargo bench -p podring-bench --features peers --locked
 	cargo run --release -p podring-bench --features peers --locked -- latency oneway wake throughput mpmc --compare --wait spin,adaptive
 
 bench-containers: ## the same between two containers, and over a volume on a busy disk; needs a Docker engine

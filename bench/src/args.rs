@@ -20,7 +20,7 @@ pub struct Arguments {
     #[arg(value_enum, value_name = "MODE")]
     pub modes: Vec<Mode>,
 
-    /// Message sizes, multiples of 8 [default: 64; of streams 8,64,256,1K,64K]
+    /// Message sizes, multiples of 8 [default: 64; of streams 8,64,256,1K,64K, of mpmc 16,64,256]
     #[arg(long, value_parser = parse_bytes, value_delimiter = ',', value_name = "BYTES")]
     pub size: Vec<usize>,
     /// Transports [default: podring's own]
@@ -214,7 +214,7 @@ impl Arguments {
         match (self.size.is_empty(), mode) {
             (false, _) => self.size.clone(),
             (true, Mode::Throughput) => vec![8, 64, 256, 1024, 65536],
-            (true, Mode::Mpmc) => vec![8, 64],
+            (true, Mode::Mpmc) => vec![16, 64, 256],
             (true, _) => vec![64],
         }
     }

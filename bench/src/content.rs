@@ -10,7 +10,7 @@ const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 const ANSWER: u64 = 0x5851_F42D_4C95_7F2D;
 
 /// Message sizes in bytes that have code of their own; every typed ring here has one of them.
-pub const SIZES: [usize; 6] = [8, 64, 256, 1024, 4096, 65536];
+pub const SIZES: [usize; 7] = [8, 16, 64, 256, 1024, 4096, 65536];
 
 /// Calls a function that is generic over `WORDS` with the constant for a size in bytes, 0 for other sizes.
 #[macro_export]
@@ -18,6 +18,7 @@ macro_rules! with_words {
     ($size:expr, $function:ident($($argument:expr),* $(,)?)) => {
         match $size {
             8 => $function::<1>($($argument),*),
+            16 => $function::<2>($($argument),*),
             64 => $function::<8>($($argument),*),
             256 => $function::<32>($($argument),*),
             1024 => $function::<128>($($argument),*),
@@ -138,7 +139,7 @@ mod tests {
 
     #[test]
     fn a_message_is_told_from_every_other() {
-        for size in SIZES.into_iter().chain([16, 24, 1000]) {
+        for size in SIZES.into_iter().chain([24, 1000]) {
             with_words!(size, accepts_only_itself(size));
             accepts_only_itself::<0>(size);
             with_words!(size, answers_only_itself(size));

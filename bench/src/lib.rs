@@ -10,10 +10,11 @@
 //! [`results`], [`gate`] (slower than before?), [`report`] (what is printed), [`program`] (the command line).
 //! [`partner`], [`remote`] and [`board`] are the other side; they, [`scratch`] and [`watchdog`] see to it that
 //! nothing outlives a run: no process, no segment, no endless wait. [`crowding`] tells whether other programs
-//! were in the way.
+//! were in the way. [`callgrind`] and [`instructions`] are for what is counted and not timed.
 
 pub mod args;
 pub mod board;
+pub mod callgrind;
 pub mod case;
 pub mod clock;
 pub mod content;
@@ -24,6 +25,7 @@ pub mod environment;
 pub mod error;
 pub mod floor;
 pub mod gate;
+pub mod instructions;
 pub mod interleave;
 pub mod interrupt;
 pub mod partner;

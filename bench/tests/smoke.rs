@@ -148,10 +148,73 @@ fn many_producers_and_consumers() {
         ];
         let result = json(&run(dir.bench(&arguments)));
         let rows = result["results"].as_array().unwrap();
-        assert_eq!(rows.len(), 2 * 2 * 2, "two sizes, single and batches, 1+1 and 2+2");
+        assert_eq!(
+            rows.len(),
+            2 * 2 * 2 * 2,
+            "bytes and elements, two sizes, single and batches, 1+1 and 2+2"
+        );
         for row in rows {
             assert!(row["count"].as_f64().unwrap() >= 500.0, "{row}");
         }
+    }
+    assert_eq!(dir.entries(), 0);
+}
+
+#[test]
+fn queues_of_many_have_sizes_of_their_own() {
+    let dir = Dir::new("mpmc-sizes");
+    let few = ["mpmc", "--producers=1", "--consumers=2", "--count=200", "--runs=1", "--wait=adaptive"];
+    let result = json(&run(dir.bench(&[&few[..], &["--floor-count=20", "--json"]].concat())));
+    let named: Vec<(&str, u64)> = result["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| (row["subject"].as_str().unwrap(), row["message_bytes"].as_f64().unwrap() as u64))
+        .collect();
+    for subject in ["podring-mpmc", "podring-mpmc-typed"] {
+        for size in [16, 64, 256] {
+            assert!(named.contains(&(subject, size)), "{subject} of {size} is not in {named:?}");
+        }
+    }
+    assert_eq!(named.len(), 2 * 3);
+}
+
+/// Lost, doubled and torn messages end a run: each queue is used as it is meant to be, also the peers'.
+#[cfg(feature = "peers")]
+#[test]
+fn every_queue_of_many_carries_everything_once() {
+    let dir = Dir::new("mpmc-peers");
+    let arguments = [
+        "mpmc",
+        "--compare",
+        "--size=16,256",
+        "--batch=1,8",
+        "--count=300",
+        "--runs=1",
+        "--producers=2",
+        "--consumers=2",
+        "--wait=adaptive",
+        "--floor-count=20",
+        "--json",
+    ];
+    let result = json(&run(dir.bench(&arguments)));
+    for (subject, place, ways) in [
+        ("podring-mpmc", "process", 2),
+        ("podring-mpmc-typed", "process", 2),
+        ("cloudtoid", "process", 2),
+        ("bound-mpmc", "process", 1),
+        ("array-queue", "thread", 1),
+        ("crossbeam-channel", "thread", 1),
+        ("gil-mpmc", "thread", 1),
+        ("omango", "thread", 1),
+    ] {
+        let rows = result["results"].as_array().unwrap();
+        let its = rows.iter().filter(|row| row["subject"] == subject && row["where"] == place);
+        assert_eq!(
+            its.count(),
+            2 * ways,
+            "{subject}: two sizes, one at a time and in batches if it has them"
+        );
     }
     assert_eq!(dir.entries(), 0);
 }

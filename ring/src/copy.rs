@@ -93,8 +93,13 @@ pub(crate) unsafe fn into_ring(from: *const u8, to: *mut u8, len: usize) {
         // SAFETY: inside `len`, aligned. Volatile keeps the compiler from making wider stores of it.
         unsafe { place.write_volatile(word) };
     }
-    // SAFETY: inside `len`.
-    unsafe { std::ptr::copy_nonoverlapping(from.wrapping_add(whole), to.wrapping_add(whole), len - whole) };
+    // Only if there is a rest: a call to copy nothing is as dear as two words.
+    if whole < len {
+        // SAFETY: inside `len`.
+        unsafe {
+            std::ptr::copy_nonoverlapping(from.wrapping_add(whole), to.wrapping_add(whole), len - whole)
+        };
+    }
 }
 
 #[cfg(all(target_arch = "x86_64", not(miri)))] // Miri knows no assembly

@@ -24,6 +24,10 @@ use crate::{Error, Result, interrupt};
 const SHIFT: u32 = 48;
 /// Messages between two looks at whether it is enough, and between two notes of the count.
 const LOOK: u64 = 64;
+/// Where it is summed up how many producers have written all they will.
+const PRODUCERS_DONE: usize = MOST - 1;
+/// The same of consumers that have read the end.
+const CONSUMERS_DONE: usize = MOST - 2;
 /// Between two looks at the counts.
 const GLANCE: Duration = Duration::from_micros(500);
 
@@ -54,14 +58,15 @@ pub(super) fn run<T: Transport, const WORDS: usize>(stage: &Stage<'_>) -> Result
             stage.board.stop();
             // What they wrote is read before what ends it.
             let words = stage.board.words();
-            wait(
-                stage.board,
-                || crew.check(),
-                || words.sums[MOST - 1].0.load(Acquire) == case.producers as u64,
-            )?;
+            let mut await_all = |done: usize, many: usize| {
+                wait(stage.board, || crew.check(), || words.sums[done].0.load(Acquire) >= many as u64)
+            };
+            await_all(PRODUCERS_DONE, case.producers)?;
             let mut tx = transport.tx(stage.board.poll())?;
-            for _ in 0..case.consumers {
+            for ended in 1..=case.consumers {
                 tx.send(case.size, content::fill_end)?;
+                // One that takes several messages at once could take the end of the others with its own.
+                await_all(CONSUMERS_DONE, ended)?;
             }
             Ok((sample, crowding))
         },
@@ -125,7 +130,7 @@ fn produce<T: Transport, const WORDS: usize>(
     crowding.report(board);
     let words = board.words();
     words.counts[MOST / 2 + number].0.store(seq, Relaxed);
-    words.sums[MOST - 1].0.fetch_add(1, Release);
+    words.sums[PRODUCERS_DONE].0.fetch_add(1, Release);
     Ok(())
 }
 
@@ -173,6 +178,7 @@ fn consume<T: Transport, const WORDS: usize>(
         words.sums[producer].0.fetch_add(*sum, Relaxed);
     }
     words.parks.fetch_add(rx.parks(), Relaxed);
+    words.sums[CONSUMERS_DONE].0.fetch_add(1, Release);
     Ok(())
 }
 
@@ -243,7 +249,7 @@ fn wait(board: &Board, mut check: impl FnMut() -> Result<()>, is_so: impl Fn() -
         check()?;
         board.check()?;
         if Instant::now() > deadline {
-            return Err(Error::Partner("does not stop writing".to_owned()));
+            return Err(Error::Partner("does not come to its end".to_owned()));
         }
         std::thread::sleep(GLANCE);
     }

@@ -25,6 +25,8 @@ pub enum Subject {
     PodringTyped,
     /// Ring with many participants, written and read in place
     PodringMpmc,
+    /// Ring of elements with many participants
+    PodringMpmcTyped,
     /// pipe(2)
     #[cfg(feature = "peers")]
     Pipe,
@@ -120,6 +122,9 @@ enum Sizes {
     Elements(&'static [usize]),
 }
 
+/// Elements of rings of many: each has code of its own, which takes its time to compile.
+const MANY_SIZES: &[usize] = &[8, 16, 64, 256];
+
 const ANYWHERE: &[Place] = &[Place::Thread, Place::Process, Place::Container];
 const ANY_WAIT: &[WaitName] = &[WaitName::Spin, WaitName::Adaptive, WaitName::Park];
 
@@ -147,6 +152,10 @@ const PEER: Facts = Facts {
 #[cfg(feature = "peers")]
 const INSIDE: Facts = Facts { places: &[Place::Thread], sizes: Sizes::Elements(&[8, 64]), ..PEER };
 
+/// The same with many participants.
+#[cfg(feature = "peers")]
+const INSIDE_MANY: Facts = Facts { many: true, sizes: Sizes::Elements(MANY_SIZES), ..INSIDE };
+
 impl Subject {
     fn facts(self) -> Facts {
         match self {
@@ -156,6 +165,9 @@ impl Subject {
                 Facts { name: "podring-typed", sizes: Sizes::Elements(&content::SIZES), ..OWN }
             }
             Self::PodringMpmc => Facts { name: "podring-mpmc", many: true, ..OWN },
+            Self::PodringMpmcTyped => {
+                Facts { name: "podring-mpmc-typed", sizes: Sizes::Elements(MANY_SIZES), many: true, ..OWN }
+            }
             #[cfg(feature = "peers")]
             peer => peer.facts_of_peer(),
         }
@@ -179,15 +191,15 @@ impl Subject {
             Self::Iceoryx2 => Facts { name: "iceoryx2", ..PEER },
             Self::Ringfire => Facts { name: "ringfire", ..shared_elements },
             Self::Shaq => Facts { name: "shaq", ..shared_elements },
-            Self::Cloudtoid => Facts { name: "cloudtoid", ..PEER },
+            Self::Cloudtoid => Facts { name: "cloudtoid", batches: true, many: true, ..PEER },
             Self::ShmemIpc => Facts { name: "shmem-ipc", ..shared_elements },
             Self::Rtrb => Facts { name: "rtrb", batches: true, ..INSIDE },
             Self::Ringbuf => Facts { name: "ringbuf", batches: true, ..INSIDE },
             Self::Gil => Facts { name: "gil", batches: true, ..INSIDE },
-            Self::GilMpmc => Facts { name: "gil-mpmc", many: true, ..INSIDE },
-            Self::Omango => Facts { name: "omango", many: true, ..INSIDE },
-            Self::ArrayQueue => Facts { name: "array-queue", many: true, ..INSIDE },
-            Self::CrossbeamChannel => Facts { name: "crossbeam-channel", many: true, ..INSIDE },
+            Self::GilMpmc => Facts { name: "gil-mpmc", ..INSIDE_MANY },
+            Self::Omango => Facts { name: "omango", ..INSIDE_MANY },
+            Self::ArrayQueue => Facts { name: "array-queue", ..INSIDE_MANY },
+            Self::CrossbeamChannel => Facts { name: "crossbeam-channel", ..INSIDE_MANY },
             Self::BoundSpsc => Facts { name: "bound-spsc", ..bound },
             Self::BoundMpmc => Facts { name: "bound-mpmc", batches: false, many: true, ..bound },
             own => unreachable!("{own:?} is no peer"),
@@ -256,7 +268,9 @@ pub fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
             match case.size {
                 // Where the work around a transport would count beside it.
                 8 => visitor.visit::<$transport, 1>(),
+                16 => visitor.visit::<$transport, 2>(),
                 64 => visitor.visit::<$transport, 8>(),
+                256 => visitor.visit::<$transport, 32>(),
                 _ => visitor.visit::<$transport, 0>(),
             }
         };
@@ -266,17 +280,30 @@ pub fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
         ($transport:ident) => {
             match case.size {
                 8 => visitor.visit::<$transport<1>, 1>(),
+                16 => visitor.visit::<$transport<2>, 2>(),
                 64 => visitor.visit::<$transport<8>, 8>(),
                 256 => visitor.visit::<$transport<32>, 32>(),
                 1024 => visitor.visit::<$transport<128>, 128>(),
                 4096 => visitor.visit::<$transport<512>, 512>(),
                 65536 => visitor.visit::<$transport<8192>, 8192>(),
-                size => return Err(Error::Usage(format!("--size {size}: no element has this size"))),
+                size => return Err(no_element(size)),
+            }
+        };
+    }
+    macro_rules! elements_of_many {
+        ($transport:ident) => {
+            match case.size {
+                8 => visitor.visit::<$transport<1>, 1>(),
+                16 => visitor.visit::<$transport<2>, 2>(),
+                64 => visitor.visit::<$transport<8>, 8>(),
+                256 => visitor.visit::<$transport<32>, 32>(),
+                size => return Err(no_element(size)),
             }
         };
     }
     use handicapped::Handicapped;
     use podring::Typed;
+    use podring::many::{Many, TypedMany};
     if case.handicap_ns != 0 {
         return Ok(match case.subject {
             Subject::Podring => visitor.visit::<Handicapped<podring::InPlace>, 0>(),
@@ -287,8 +314,79 @@ pub fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
         Subject::Podring => bytes!(podring::InPlace),
         Subject::PodringCopy => bytes!(podring::Copied),
         Subject::PodringTyped => elements!(Typed),
-        Subject::PodringMpmc => bytes!(podring::Many),
+        Subject::PodringMpmc => bytes!(Many),
+        Subject::PodringMpmcTyped => elements_of_many!(TypedMany),
         #[cfg(feature = "peers")]
         _ => return peers::visit(case, visitor),
     })
+}
+
+fn no_element(size: usize) -> Error {
+    Error::Usage(format!("--size {size}: no element has this size"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Mode;
+
+    /// Whether a transport takes many, and the words of its messages.
+    struct Look;
+
+    impl Visitor for Look {
+        type Out = (bool, usize);
+        fn visit<T: Transport, const WORDS: usize>(self) -> Self::Out {
+            (T::MANY, WORDS)
+        }
+    }
+
+    fn look(subject: Subject, size: usize) -> Result<(bool, usize)> {
+        let case = Case {
+            mode: Mode::Mpmc,
+            subject,
+            size,
+            capacity: 1 << 16,
+            wait: WaitName::Spin,
+            batch: 1,
+            place: Place::Thread,
+            rate: 0.0,
+            producers: 1,
+            consumers: 1,
+            handicap_ns: 0,
+        };
+        visit(&case, Look)
+    }
+
+    #[test]
+    fn what_is_said_of_a_transport_is_so() {
+        for &subject in Subject::all() {
+            for size in content::SIZES.into_iter().chain([24]) {
+                let found = look(subject, size);
+                let Sizes::Elements(_) = subject.facts().sizes else {
+                    let (many, words) = found.unwrap();
+                    assert_eq!(many, subject.is_many(), "{}", subject.name());
+                    assert!([0, size / 8].contains(&words), "{} of {size}", subject.name());
+                    continue;
+                };
+                match found {
+                    Ok(found) if subject.has_size(size) => {
+                        assert_eq!(found, (subject.is_many(), size / 8), "{}", subject.name());
+                    }
+                    found => {
+                        assert_eq!(found.is_ok(), subject.has_size(size), "{} of {size}", subject.name())
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn queues_of_many_are_compared_at_the_same_sizes() {
+        for subject in Subject::all().iter().filter(|subject| subject.is_many()) {
+            for size in [16, 64, 256] {
+                // No figure would come from work that is known when compiling for one and not for another.
+                assert_eq!(look(*subject, size).unwrap(), (true, size / 8), "{}", subject.name());
+            }
+        }
+    }
 }

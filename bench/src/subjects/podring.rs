@@ -1,6 +1,8 @@
 //! podring's own rings: of bytes, copied or in place, of elements, and with many participants.
 
-use podring::{Consumer, PeerLoss, Producer, TypedConsumer, TypedOptions, TypedProducer, mpmc};
+pub mod many;
+
+use podring::{Consumer, PeerLoss, Producer, TypedConsumer, TypedOptions, TypedProducer};
 
 use crate::board::Poll;
 use crate::content;
@@ -317,107 +319,5 @@ impl<const WORDS: usize> Rx for TypedRx<WORDS> {
 
     fn parks(&self) -> u64 {
         self.rx.stats().parks
-    }
-}
-
-/// A ring with many participants: `claim` and `commit`, or `batch().claim`; borrowed `recv`, or `drain`.
-#[derive(Debug)]
-pub struct Many(Named);
-
-/// A writing end of [`Many`].
-#[derive(Debug)]
-pub struct ManyTx(mpmc::Producer);
-
-/// A reading end of [`Many`].
-#[derive(Debug)]
-pub struct ManyRx(mpmc::Consumer);
-
-impl Many {
-    fn options(&self) -> podring::Options<podring::Mpmc> {
-        let spec = &self.0.spec;
-        podring::mpmc(spec.name.as_str())
-            .dir(&spec.dir)
-            .slots(spec.slots())
-            .largest_message(spec.size)
-            .wait(spec.wait.into())
-            .peer_loss(PeerLoss::Report)
-    }
-}
-
-impl Transport for Many {
-    const MANY: bool = true;
-    type Tx<'a> = ManyTx;
-    type Rx<'a> = ManyRx;
-
-    fn create(spec: &Spec) -> Result<Self> {
-        Ok(Self(Named { spec: spec.clone(), made: true }))
-    }
-
-    fn join(spec: &Spec) -> Result<Self> {
-        Ok(Self(Named { spec: spec.clone(), made: false }))
-    }
-
-    fn tx<'a>(&'a self, _: Poll<'a>) -> Result<ManyTx> {
-        Ok(ManyTx(self.options().producer()?))
-    }
-
-    fn rx<'a>(&'a self, _: Poll<'a>) -> Result<ManyRx> {
-        Ok(ManyRx(self.options().consumer()?))
-    }
-}
-
-impl Tx for ManyTx {
-    #[inline(always)]
-    fn send(&mut self, size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
-        let mut claim = self.0.claim(size)?;
-        write(&mut claim);
-        claim.commit();
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn send_many(
-        &mut self,
-        count: usize,
-        size: usize,
-        mut write: impl FnMut(usize, &mut [u8]),
-    ) -> Result<()> {
-        let mut batch = self.0.batch();
-        for at in 0..count {
-            let mut claim = batch.claim(size)?;
-            write(at, &mut claim);
-            claim.commit();
-        }
-        batch.publish();
-        Ok(())
-    }
-
-    fn give_up(&mut self) {
-        // The error to tell is the one before.
-        let _ = self.0.close();
-    }
-}
-
-impl Rx for ManyRx {
-    #[inline(always)]
-    fn recv<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        Ok(read(&self.0.recv()?))
-    }
-
-    #[inline(always)]
-    fn recv_many(&mut self, most: usize, mut read: impl FnMut(&[u8]) -> bool) -> Result<usize> {
-        let mut drain = self.0.drain()?;
-        let mut count = 0;
-        while count < most {
-            match drain.next()? {
-                Some(message) if read(message) => count += 1,
-                _ => break,
-            }
-        }
-        Ok(count)
-    }
-
-    fn parks(&self) -> u64 {
-        self.0.stats().parks
     }
 }

@@ -1,4 +1,4 @@
-//! cloudtoid-interprocess: bytes, polled on both sides.
+//! cloudtoid-interprocess: bytes, many on both sides, polled.
 
 use cloudtoid_interprocess::{Error as CloudtoidError, Options, Publisher, Subscriber};
 
@@ -9,18 +9,18 @@ use crate::transport::{Rx, Spec, Transport, Tx};
 
 const NAME: &str = "cloudtoid-interprocess";
 
-/// A queue.
+/// A queue: each participant opens an end of its own.
 #[derive(Debug)]
 pub struct Cloudtoid(Spec);
 
-/// The writing end.
+/// A writing end.
 pub struct CloudtoidTx<'a> {
     publisher: Publisher,
     buffer: Vec<u8>,
     poll: Poll<'a>,
 }
 
-/// The reading end.
+/// A reading end.
 pub struct CloudtoidRx<'a> {
     subscriber: Subscriber,
     buffer: Vec<u8>,
@@ -34,6 +34,7 @@ impl Cloudtoid {
 }
 
 impl Transport for Cloudtoid {
+    const MANY: bool = true;
     type Tx<'a> = CloudtoidTx<'a>;
     type Rx<'a> = CloudtoidRx<'a>;
 
@@ -43,7 +44,7 @@ impl Transport for Cloudtoid {
 
     fn tx<'a>(&'a self, poll: Poll<'a>) -> Result<CloudtoidTx<'a>> {
         let publisher = Publisher::open(&self.options()).map_err(|e| failed(NAME, "opening", e))?;
-        Ok(CloudtoidTx { publisher, buffer: vec![0; self.0.size], poll })
+        Ok(CloudtoidTx { publisher, buffer: vec![0; self.0.size * self.0.batch], poll })
     }
 
     fn rx<'a>(&'a self, poll: Poll<'a>) -> Result<CloudtoidRx<'a>> {
@@ -64,6 +65,29 @@ impl Tx for CloudtoidTx<'_> {
                 Err(error) => return Err(failed(NAME, "sending", error)),
             }
         }
+    }
+
+    #[inline(always)]
+    fn send_many(
+        &mut self,
+        count: usize,
+        size: usize,
+        mut write: impl FnMut(usize, &mut [u8]),
+    ) -> Result<()> {
+        let block = &mut self.buffer[..count * size];
+        for (at, message) in block.chunks_exact_mut(size).enumerate() {
+            write(at, message);
+        }
+        let messages: Vec<&[u8]> = block.chunks_exact(size).collect();
+        let mut left = &messages[..];
+        while !left.is_empty() {
+            match self.publisher.try_send_batch(left) {
+                Ok(0) => self.poll.again()?,
+                Ok(sent) => left = &left[sent..],
+                Err(error) => return Err(failed(NAME, "sending", error)),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -18,7 +18,7 @@ pub mod shared_file;
 pub mod shmem_ipc;
 
 use crate::case::Case;
-use crate::subjects::{Subject, Visitor};
+use crate::subjects::{Subject, Visitor, no_element};
 use crate::{Error, Result};
 
 /// Calls the visitor with the transport of a case.
@@ -27,7 +27,9 @@ pub(super) fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
         ($transport:ty) => {
             match case.size {
                 8 => visitor.visit::<$transport, 1>(),
+                16 => visitor.visit::<$transport, 2>(),
                 64 => visitor.visit::<$transport, 8>(),
+                256 => visitor.visit::<$transport, 32>(),
                 _ => visitor.visit::<$transport, 0>(),
             }
         };
@@ -39,7 +41,7 @@ pub(super) fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
                 8 => visitor.visit::<$transport<1>, 1>(),
                 64 => visitor.visit::<$transport<8>, 8>(),
                 1024 => visitor.visit::<$transport<128>, 128>(),
-                size => return Err(Error::Usage(format!("--size {size}: no element has this size"))),
+                size => return Err(no_element(size)),
             }
         };
     }
@@ -48,7 +50,18 @@ pub(super) fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
             match case.size {
                 8 => visitor.visit::<Inside<$family, 1>, 1>(),
                 64 => visitor.visit::<Inside<$family, 8>, 8>(),
-                size => return Err(Error::Usage(format!("--size {size}: no element has this size"))),
+                size => return Err(no_element(size)),
+            }
+        };
+    }
+    macro_rules! inside_many {
+        ($family:ty) => {
+            match case.size {
+                8 => visitor.visit::<Inside<$family, 1>, 1>(),
+                16 => visitor.visit::<Inside<$family, 2>, 2>(),
+                64 => visitor.visit::<Inside<$family, 8>, 8>(),
+                256 => visitor.visit::<Inside<$family, 32>, 32>(),
+                size => return Err(no_element(size)),
             }
         };
     }
@@ -71,10 +84,10 @@ pub(super) fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
         Subject::Rtrb => inside!(inside::Rtrb),
         Subject::Ringbuf => inside!(inside::Ringbuf),
         Subject::Gil => inside!(inside::Gil),
-        Subject::GilMpmc => inside!(inside::GilMpmc),
-        Subject::Omango => inside!(inside::Omango),
-        Subject::ArrayQueue => inside!(inside::ArrayQueue),
-        Subject::CrossbeamChannel => inside!(inside::CrossbeamChannel),
+        Subject::GilMpmc => inside_many!(inside::GilMpmc),
+        Subject::Omango => inside_many!(inside::Omango),
+        Subject::ArrayQueue => inside_many!(inside::ArrayQueue),
+        Subject::CrossbeamChannel => inside_many!(inside::CrossbeamChannel),
         Subject::BoundSpsc => bytes!(bound_spsc::BoundSpsc),
         Subject::BoundMpmc => bytes!(bound_mpmc::BoundMpmc),
         own => unreachable!("{own:?} is no peer"),
