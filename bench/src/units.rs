@@ -91,6 +91,16 @@ pub fn figure(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// A time in the unit that people would say it in.
+pub fn nanoseconds(ns: f64) -> String {
+    match ns {
+        ns if ns >= 1e9 => format!("{} s", figure(ns / 1e9)),
+        ns if ns >= 1e6 => format!("{} ms", figure(ns / 1e6)),
+        ns if ns >= 1e4 => format!("{} µs", figure(ns / 1e3)),
+        ns => format!("{} ns", figure(ns)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -149,5 +159,13 @@ mod tests {
         assert_eq!(figure(99.96), "100");
         assert_eq!(figure(1234567.8), "1234568");
         assert_eq!(figure(f64::NAN), "-");
+    }
+
+    #[test]
+    fn times_have_units_of_their_own() {
+        assert_eq!(
+            [90.0, 1613.0, 17_058.0, 20_365_311.0, 1.5e9].map(nanoseconds),
+            ["90.0 ns", "1613 ns", "17.1 µs", "20.4 ms", "1.50 s"]
+        );
     }
 }

@@ -291,6 +291,31 @@ fn every_form_of_the_result() {
 }
 
 #[test]
+fn a_picture_of_every_mode() {
+    let dir = Dir::new("pictures");
+    let (plots, page) = (dir.0.join("plots"), dir.0.join("page.html"));
+    let options = [format!("--plot={}", plots.display()), format!("--report={}", page.display())];
+    let few = ["--size=64", "--count=50", "--runs=1", "--floor-count=20", "--wait=adaptive", "--batch=1,8"];
+    let modes = ["latency", "throughput", "mpmc"];
+    run(dir.bench(&[&modes[..], &few[..], &options.each_ref().map(String::as_str)[..]].concat()));
+    let page = std::fs::read_to_string(page).unwrap();
+    for (name, title) in [
+        ("latency-64", "Round trips, 64 B messages"),
+        ("throughput-single", "Streams, one at a time"),
+        ("throughput-batches", "Streams, in batches"),
+        ("mpmc-1p1c-single", "Producers and consumers: 1+1, one at a time"),
+        ("mpmc-2p2c-single", "Producers and consumers: 2+2, one at a time"),
+        ("mpmc-1p1c-batches", "Producers and consumers: 1+1, in batches"),
+        ("mpmc-2p2c-batches", "Producers and consumers: 2+2, in batches"),
+    ] {
+        let svg = std::fs::read_to_string(plots.join(format!("{name}.svg"))).unwrap();
+        assert!(svg.contains(title), "{name}: {title:?} is not in\n{svg}");
+        assert!(page.contains(title), "{title:?} is not on the page");
+    }
+    assert_eq!(std::fs::read_dir(&plots).unwrap().count(), 7);
+}
+
+#[test]
 fn the_gate_has_three_outcomes() {
     let dir = Dir::new("gate");
     let code = |arguments: &[&str]| {

@@ -4,6 +4,7 @@ pub mod ci;
 pub mod csv;
 pub mod hgrm;
 pub mod html;
+mod picture;
 pub mod plot;
 pub mod text;
 
