@@ -63,7 +63,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "E2: the end is looked for Relaxed",
         "closing::closing_wakes_a_consumer",
-        &[("stream.rs", "self.word.load(Acquire); // E2,", "self.word.load(Relaxed); // E2,")],
+        &[(
+            "stream.rs",
+            "self.word.load(Acquire); // E2, with E1\n        if word & STATE != CLOSED {",
+            "self.word.load(Relaxed); // E2, with E1\n        if word & STATE != CLOSED {",
+        )],
     ),
     mutant(
         "a watcher looks Relaxed",
@@ -290,7 +294,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "the padding is not passed over",
         "stream::records_wrap_around_with_padding",
-        &[("spsc.rs", "            self.pass(bytes);\n", "")],
+        &[("spsc.rs", "        self.pass(padding);\n", "")],
     ),
     mutant(
         "a record is published before it is written",
@@ -304,14 +308,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "a record is released before it is read",
         "stream::records_wrap_around_with_padding",
-        &[
-            (
-                "spsc.rs",
-                "Found::Message(len) => Ok(",
-                "Found::Message(len) => { cursors.head.0.store(self.head.wrapping_add(record::span(len)), Release); Ok(",
-            ),
-            ("spsc.rs", "(record::HEADER), len))),", "(record::HEADER), len))) }"),
-        ],
+        &[(
+            "spsc.rs",
+            "Found::Message(len) => Ok(Some(len)),",
+            "Found::Message(len) => { cursors.head.0.store(self.head.wrapping_add(record::span(len)), Release); Ok(Some(len)) }",
+        )],
     ),
     mutant(
         "what is abandoned is not forgotten",
@@ -596,7 +597,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "mpmc::death::the_repairer_dies_at_every_step_of_dropping",
         &[(
             "repair.rs",
-            "(Turn::of(after(slot.ticket(), self.capacity), Stage::Free), &mut",
+            "(Turn::of(after(slot.ticket(), self.rows.capacity), Stage::Free), &mut",
             "(Turn::of(slot.ticket(), Stage::Returned), &mut",
         )],
     ),
@@ -606,7 +607,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[(
             "repair.rs",
             "(Turn::of(slot.ticket(), Stage::Returned), &mut",
-            "(Turn::of(after(slot.ticket(), self.capacity), Stage::Free), &mut",
+            "(Turn::of(after(slot.ticket(), self.rows.capacity), Stage::Free), &mut",
         )],
     ),
     mutant(
@@ -655,8 +656,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
         &[(
             "mpmc.rs",
-            "(0, Some(Stage::Tombstone)) => self.bury(ticket, slot),",
-            "(0, Some(Stage::Tombstone)) => return Ok(Next::Nothing),",
+            "                self.bury(ticket, slot);\n                Err(seen)\n",
+            "                Ok(Next::Nothing)\n",
         )],
     ),
     mutant(
@@ -664,8 +665,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "mpmc::stream::a_claim_that_is_dropped_is_passed_over",
         &[(
             "mpmc.rs",
-            "(distance, Some(_)) if distance == self.capacity as i64 => {",
-            "(distance, Some(_)) if distance == self.capacity as i64 && distance < 0 => {",
+            "(distance, Some(_)) if distance == self.rows.capacity as i64 => {",
+            "(distance, Some(_)) if distance == self.rows.capacity as i64 && distance < 0 => {",
         )],
     ),
     mutant(
