@@ -71,9 +71,8 @@ fn run(list: &[Mutant], wanted: &[String], tests: Tests, expected: Expected) -> 
     if mutants.is_empty() {
         return Err(format!("no mutant is named like {wanted:?}"));
     }
-    let order = bench.baseline(|test| {
-        tests == Tests::All || mutants.iter().any(|mutant| mutant.likely == test)
-    })?;
+    let order =
+        bench.baseline(|test| tests == Tests::All || mutants.iter().any(|mutant| mutant.likely == test))?;
     println!("| mutant | killed by | executions | how |\n|---|---|---:|---|");
     let mut survivors = Vec::new();
     for mutant in &mutants {
@@ -173,7 +172,9 @@ impl Bench {
         let suite = self.build()?;
         let mut tests = suite.tests()?;
         // These expect a failure of their own, or do not run the algorithms.
-        tests.retain(|test| !test.starts_with("litmus::") && !test.contains("without_a_barrier") && wanted(test));
+        tests.retain(|test| {
+            !test.starts_with("litmus::") && !test.contains("without_a_barrier") && wanted(test)
+        });
         let jobs = std::thread::available_parallelism().map_or(1, usize::from);
         let mut outcomes = suite.run_all(&tests, jobs, LIMIT, |_| {})?;
         if let Some(failed) = outcomes.iter().find(|outcome| !outcome.passed) {
