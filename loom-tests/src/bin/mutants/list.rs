@@ -63,7 +63,11 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "E2: the end is looked for Relaxed",
         "closing::closing_wakes_a_consumer",
-        &[("stream.rs", "self.word.load(Acquire); // E2,", "self.word.load(Relaxed); // E2,")],
+        &[(
+            "stream.rs",
+            "self.word.load(Acquire); // E2, with E1\n        if word",
+            "self.word.load(Relaxed); // E2, with E1\n        if word",
+        )],
     ),
     mutant(
         "a watcher looks Relaxed",
