@@ -179,9 +179,11 @@ fn several_sleepers_are_woken() {
             });
         })
     };
-    for (name, many, times) in [("two sleepers, two pieces", 1, 2), ("two sleepers, two at once", 2, 1)] {
+    for (name, at_least, many, times) in
+        [("two sleepers, two pieces", 1000, 1, 2), ("two sleepers, two at once", 370, 2, 1)]
+    {
         let take: Play<Pieces> = Arc::new(Pieces::take);
-        let model = Model::new(name).at_least(2).must_reach(&["woke", "nobody to wake", "not there"]);
+        let model = Model::new(name).at_least(at_least).must_reach(&["woke", "nobody to wake", "not there"]);
         model.cast(Pieces::expecting_sleepers, vec![give(many, times), take.clone(), take], |_| {});
     }
 }

@@ -7,8 +7,10 @@ use podring_loom_tests::slots::{Ring, Rx, Tx};
 
 #[test]
 fn two_consumers_sleep() {
-    for (name, restless) in [("two consumers sleep", false), ("two consumers sleep, restless", true)] {
-        let model = Model::new(name).fewer_preemptions().at_least(2);
+    for (name, at_least, restless) in
+        [("two consumers sleep", 340, false), ("two consumers sleep, restless", 390, true)]
+    {
+        let model = Model::new(name).fewer_preemptions().at_least(at_least);
         let model = if restless { model.restless() } else { model };
         model.must_reach(&["consumer sleeps", "producer wakes"]).cast(
             || Ring::new(2, Park),
@@ -26,7 +28,7 @@ fn two_producers_sleep() {
         ring
     };
     let more = |seat, from: u64| role(move |ring| Tx::seated(ring, seat, Park).send_all(from..from + 1));
-    let model = Model::new("two producers sleep").fewer_preemptions().at_least(2);
+    let model = Model::new("two producers sleep").fewer_preemptions().at_least(110);
     model.must_reach(&["producer sleeps", "consumer wakes"]).cast(
         setup,
         vec![more(A, 2), more(B, 0), receive(C, Park, 4)],
@@ -58,7 +60,7 @@ fn a_consumer_wakes_another() {
         first.publish_quietly(podring_loom_tests::slots::Message(A.into(), 0));
         first.wake(1);
     });
-    let model = Model::new("a consumer wakes another").at_least(2).fewer_preemptions();
+    let model = Model::new("a consumer wakes another").at_least(320).fewer_preemptions();
     model.must_reach(&["behind", "consumer sleeps", "consumer wakes consumer"]).cast(
         || Ring::new(2, Park),
         vec![receive(C, Park, 1), receive(D, Park, 1), out_of_order],
@@ -82,7 +84,7 @@ fn a_producer_wakes_another() {
         first.recv_many(2);
     });
     let more = |seat, from: u64| role(move |ring| Tx::seated(ring, seat, Park).send_all(from..from + 1));
-    let model = Model::new("a producer wakes another").at_least(2).fewer_preemptions();
+    let model = Model::new("a producer wakes another").at_least(120).fewer_preemptions();
     model.must_reach(&["producer sleeps", "producer wakes producer"]).cast(
         setup,
         vec![more(A, 2), more(B, 0), out_of_order],
@@ -94,7 +96,7 @@ fn a_producer_wakes_another() {
 #[test]
 fn a_batch_wakes_several() {
     let batch = role(|ring| Tx::seated(ring, A, Park).send_batch(0..2));
-    let model = Model::new("a batch wakes several").at_least(2).fewer_preemptions();
+    let model = Model::new("a batch wakes several").at_least(210).fewer_preemptions();
     model.must_reach(&["consumer sleeps", "producer wakes"]).cast(
         || Ring::new(2, Park),
         vec![receive(C, Park, 1), receive(D, Park, 1), batch],
@@ -112,7 +114,7 @@ fn a_claim_that_is_dropped_wakes() {
         tx.abandon();
         tx.send_all(0..2);
     });
-    let model = Model::new("a dropped claim wakes").fewer_preemptions().at_least(2);
+    let model = Model::new("a dropped claim wakes").fewer_preemptions().at_least(100);
     model.must_reach(&["consumer sleeps", "producer sleeps", "behind"]).cast(
         || Ring::new(2, Park),
         vec![drop_it, receive(C, Park, 3)],
@@ -138,7 +140,7 @@ fn what_is_put_back_wakes() {
         rx.recv_many(1);
         Tx::seated(ring, A, Park).send_all(1..2);
     });
-    Model::new("what is put back wakes").at_least(2).must_reach(&["consumer sleeps", "adopted"]).cast(
+    Model::new("what is put back wakes").at_least(360).must_reach(&["consumer sleeps", "adopted"]).cast(
         setup,
         vec![put_back, receive],
         |ring| {
@@ -164,7 +166,7 @@ fn passing_over_wakes_a_producer() {
         second.recv();
         first.release();
     });
-    Model::new("passing over wakes").at_least(2).must_reach(&["producer sleeps", "full"]).cast(
+    Model::new("passing over wakes").at_least(57).must_reach(&["producer sleeps", "full"]).cast(
         setup,
         vec![send(B, Park, 1), keep_one],
         |ring| ring.account(2),
@@ -180,7 +182,7 @@ fn repair_wakes_a_consumer() {
         Tx::seated(&ring, B, Park).send_all(0..1);
         ring
     };
-    Model::new("repair wakes a consumer").at_least(2).must_reach(&["consumer sleeps", "behind"]).cast(
+    Model::new("repair wakes a consumer").at_least(54).must_reach(&["consumer sleeps", "behind"]).cast(
         setup,
         vec![role(|ring| ring.repair(A)), receive(C, Park, 1)],
         |ring| ring.account(1),
@@ -196,7 +198,7 @@ fn repair_wakes_a_producer() {
         Rx::seated(&ring, C, Park).take();
         ring
     };
-    Model::new("repair wakes a producer").at_least(2).must_reach(&["producer sleeps", "full"]).cast(
+    Model::new("repair wakes a producer").at_least(40).must_reach(&["producer sleeps", "full"]).cast(
         setup,
         vec![role(|ring| ring.repair(C)), send(B, Park, 1)],
         |ring| {

@@ -26,13 +26,14 @@ fn send_and_close(seat: u8, wait: Wait) -> Play<Shared> {
     })
 }
 
-fn one_consumer(name: &str, wait: Wait) {
+fn one_consumer(name: &str, wait: Wait, at_least: u64) {
     let receive = role(move |ring| {
         let mut rx = Rx::seated(ring, C, wait);
         assert_eq!(rx.recv_to_the_end(), 2, "the end came before the messages");
         assert!(rx.finds_nothing(), "the end was told twice");
     });
-    Model::new(name).fewer_preemptions().at_least(2).must_reach(&["message before the end", "ended"]).cast(
+    let model = Model::new(name).fewer_preemptions().at_least(at_least);
+    model.must_reach(&["message before the end", "ended"]).cast(
         both_attached(wait),
         vec![send_and_close(A, wait), send_and_close(B, wait), receive],
         |ring| ring.account(2),
@@ -41,12 +42,12 @@ fn one_consumer(name: &str, wait: Wait) {
 
 #[test]
 fn two_producers_close() {
-    one_consumer("two producers close", Spin);
+    one_consumer("two producers close", Spin, 72);
 }
 
 #[test]
 fn closing_wakes_the_consumer() {
-    one_consumer("two producers close, the consumer sleeps", Park);
+    one_consumer("two producers close, the consumer sleeps", Park, 140);
 }
 
 /// Everybody sends, closes and receives to the end.
@@ -64,7 +65,7 @@ fn each_consumer_is_told_once() {
         })
     };
     Model::new("each is told once")
-        .at_least(2)
+        .at_least(5100)
         .must_reach(&["message before the end", "consumer sleeps"])
         .cast(both_attached(Park), vec![play(A, C), play(B, D)], |ring| ring.account(2));
 }
@@ -94,14 +95,13 @@ fn whoever_comes_while_the_last_one_closes_has_an_end() {
         Tx::seated(&ring, A, Park);
         ring
     };
-    Model::new("coming while the last one closes").at_least(2).must_reach(&["told before the message"]).cast(
-        setup,
-        vec![close, come],
-        |ring| {
+    Model::new("coming while the last one closes")
+        .at_least(420)
+        .must_reach(&["told before the message"])
+        .cast(setup, vec![close, come], |ring| {
             assert!(ring.has_ended(), "all have closed, and nobody has marked the end");
             ring.account(1);
-        },
-    );
+        });
 }
 
 /// Whoever comes while the last one closes, and stays, has an open stream.
@@ -114,7 +114,7 @@ fn whoever_comes_while_the_last_one_closes_and_stays_has_a_stream() {
         Tx::seated(&ring, A, Spin);
         ring
     };
-    Model::new("coming while the last one closes, to stay").at_least(2).cast(
+    Model::new("coming while the last one closes, to stay").at_least(9).cast(
         setup,
         vec![close, come],
         |ring| assert!(!ring.has_ended(), "the end is marked, and a producer is there"),
@@ -136,7 +136,7 @@ fn the_last_end_tells_of_all_messages() {
         let received = Rx::seated(ring, C, Spin).recv_to_the_end();
         assert_eq!(received, 1, "the end came before the message");
     });
-    Model::new("the last end").at_least(2).must_reach(&["ended", "message before the end"]).cast(
+    Model::new("the last end").at_least(120).must_reach(&["ended", "message before the end"]).cast(
         both_attached(Spin),
         vec![send_and_close, close],
         |ring| ring.account(1),
@@ -159,7 +159,7 @@ fn an_end_that_is_marked_for_another_tells_of_its_messages() {
         }
         None => {}
     });
-    let model = Model::new("an end for another").more_preemptions().at_least(2);
+    let model = Model::new("an end for another").more_preemptions().at_least(330);
     model.must_reach(&["told of the first", "told of the second"]).cast(
         || Closing::with(A),
         vec![close, come, look],
@@ -175,7 +175,7 @@ fn a_dead_producer_keeps_no_stream_open() {
         Tx::seated(ring, B, Park).close();
     });
     let receive = role(|ring| assert_eq!(Rx::seated(ring, C, Park).recv_to_the_end(), 0));
-    Model::new("a dead one's stream").at_least(2).must_reach(&["ended", "consumer sleeps"]).cast(
+    Model::new("a dead one's stream").at_least(76).must_reach(&["ended", "consumer sleeps"]).cast(
         both_attached(Park),
         vec![repair_and_close, receive],
         |ring| assert!(ring.has_ended()),

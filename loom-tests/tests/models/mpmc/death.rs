@@ -36,12 +36,12 @@ fn producer_dies(model: Model, wait: Wait, steps: usize) -> Account {
 
 #[test]
 fn a_polling_producer_dies_at_every_step() {
-    at_every_step("one of the producers", (10, 100), |model, steps| producer_dies(model, Spin, steps));
+    at_every_step("one of the producers", (19, 34_000), |model, steps| producer_dies(model, Spin, steps));
 }
 
 #[test]
 fn a_sleeping_producer_dies_at_every_step() {
-    at_every_step("one of the sleeping producers", (10, 100), |model, steps| {
+    at_every_step("one of the sleeping producers", (33, 40_000), |model, steps| {
         producer_dies(model, Park, steps)
     });
 }
@@ -76,7 +76,7 @@ fn a_producer_dies_before_another_one_claims() {
             }
         })
     };
-    at_every_step("a producer before another one", (5, 100), run);
+    at_every_step("a producer before another one", (12, 33_000), run);
 }
 
 /// A producer claims and dies, and the next claimer dies behind it: both names must be found.
@@ -94,7 +94,7 @@ fn a_producer_dies_behind_a_dead_one() {
         let roles = vec![die, receive(C, Spin, 1)];
         model.fewer_preemptions().cast(|| Ring::new(4, Spin), roles, |ring| ring.account(1))
     };
-    at_every_step("a producer behind a dead one", (5, 100), run);
+    at_every_step("a producer behind a dead one", (10, 31_000), run);
 }
 
 /// Receives a message, dies doing it; the successor in its seat receives what is missing. Another one sends two and
@@ -118,19 +118,19 @@ fn consumer_dies(model: Model, wait: Wait, dropping: bool, steps: usize) -> Acco
 #[test]
 fn a_polling_consumer_dies_at_every_step() {
     let run = |model: Model, steps| consumer_dies(model, Spin, false, steps);
-    at_every_step("one of the consumers", (10, 100), run);
+    at_every_step("one of the consumers", (22, 59_000), run);
 }
 
 #[test]
 fn a_sleeping_consumer_dies_at_every_step() {
     let run = |model: Model, steps| consumer_dies(model, Park, false, steps);
-    at_every_step("one of the sleeping consumers", (10, 100), run);
+    at_every_step("one of the sleeping consumers", (34, 43_000), run);
 }
 
 #[test]
 fn a_consumer_dies_at_every_step_and_its_message_is_dropped() {
     let run = |model: Model, steps| consumer_dies(model, Spin, true, steps);
-    at_every_step("one of the consumers, dropping", (10, 100), run);
+    at_every_step("one of the consumers, dropping", (22, 49_000), run);
 }
 
 /// Repairs what the dead holder of a seat left, dies doing it, and is followed by another. Then somebody sends.
@@ -166,7 +166,7 @@ fn the_repairer_of_a_consumer_dies_at_every_step() {
         let roles = vec![repairer_dies(C, steps), receive(D, Spin, 2)];
         model.fewer_preemptions().cast(|| dead_with_a_message(false), roles, |ring| ring.account(2))
     };
-    at_every_step("the repairer of a consumer", (10, 100), run);
+    at_every_step("the repairer of a consumer", (15, 6300), run);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn the_repairer_dies_at_every_step_of_dropping() {
             },
         )
     };
-    at_every_step("the repairer, dropping", (10, 100), run);
+    at_every_step("the repairer, dropping", (15, 550), run);
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn the_repairer_of_a_producer_dies_at_every_step() {
             ring.account(1);
         })
     };
-    at_every_step("the repairer of a producer", (10, 100), run);
+    at_every_step("the repairer of a producer", (16, 10_000), run);
 }
 
 /// Whoever repairs leaves alone what the living have claimed meanwhile.
@@ -217,7 +217,7 @@ fn repair_leaves_others_alone() {
         Tx::seated(&ring, A, Spin).claim();
         ring
     };
-    Model::new("repair beside the living").at_least(2).must_reach(&["tombstone"]).cast(
+    Model::new("repair beside the living").at_least(2400).must_reach(&["tombstone"]).cast(
         setup,
         vec![repair, others],
         |ring| {
@@ -246,7 +246,7 @@ fn whoever_waits_behind_the_dead_repairs() {
         });
         model.cast(|| Ring::new(2, Spin), vec![die, wait], |ring| ring.account(2))
     };
-    at_every_step("a producer waited for", (5, 100), run);
+    at_every_step("a producer waited for", (8, 24_000), run);
 }
 
 /// The same with a consumer: the one who waits for messages gets those of the dead.
@@ -276,7 +276,7 @@ fn whoever_waits_for_messages_adopts() {
         });
         model.cast(setup, vec![die, wait], |ring| ring.account(2))
     };
-    at_every_step("a consumer waited for", (5, 100), run);
+    at_every_step("a consumer waited for", (12, 3300), run);
 }
 
 /// A consumer dies giving a message back.
@@ -295,7 +295,7 @@ fn a_consumer_dies_at_every_step_of_putting_back() {
         });
         model.fewer_preemptions().cast(setup, vec![die, receive(D, Park, 2)], |ring| ring.account(2))
     };
-    at_every_step("putting back", (5, 100), run);
+    at_every_step("putting back", (12, 3100), run);
 }
 
 /// A consumer dies passing over a slot that was given up.
@@ -322,7 +322,7 @@ fn a_consumer_dies_at_every_step_of_passing_over() {
         });
         model.fewer_preemptions().cast(setup, vec![die, others], |ring| ring.account(3))
     };
-    at_every_step("passing over", (5, 100), run);
+    at_every_step("passing over", (28, 15_000), run);
 }
 
 /// One of two producers dies closing; whoever comes into its seat closes.
@@ -352,5 +352,5 @@ fn a_producer_dies_at_every_step_of_closing() {
             ring.account(1);
         })
     };
-    at_every_step("closing one of two", (4, 100), run);
+    at_every_step("closing one of two", (15, 1500), run);
 }

@@ -7,7 +7,7 @@ use podring_loom_tests::slots::{Message, Ring, Rx, Tx};
 
 #[test]
 fn two_producers_and_one_consumer() {
-    Model::new("2 + 1").fewer_preemptions().must_reach(&["full", "empty"]).at_least(2).cast(
+    Model::new("2 + 1").fewer_preemptions().must_reach(&["full", "empty"]).at_least(350).cast(
         || Ring::new(2, Spin),
         vec![send(A, Spin, 2), send(B, Spin, 1), receive(C, Spin, 3)],
         |ring| ring.account(3),
@@ -16,7 +16,7 @@ fn two_producers_and_one_consumer() {
 
 #[test]
 fn one_producer_and_two_consumers() {
-    Model::new("1 + 2").fewer_preemptions().must_reach(&["full", "empty"]).at_least(2).cast(
+    Model::new("1 + 2").fewer_preemptions().must_reach(&["full", "empty"]).at_least(6200).cast(
         || Ring::new(2, Spin),
         vec![send(A, Spin, 3), receive(C, Spin, 2), receive(D, Spin, 1)],
         |ring| ring.account(3),
@@ -25,7 +25,7 @@ fn one_producer_and_two_consumers() {
 
 #[test]
 fn two_producers_and_two_consumers() {
-    Model::new("2 + 2").fewer_preemptions().must_reach(&["empty"]).left_first().at_least(2).cast(
+    Model::new("2 + 2").fewer_preemptions().must_reach(&["empty"]).left_first().at_least(5200).cast(
         || Ring::new(2, Spin),
         vec![send(A, Spin, 1), send(B, Spin, 1), receive(C, Spin, 1), receive(D, Spin, 1)],
         |ring| ring.account(2),
@@ -44,7 +44,7 @@ fn everybody_sends_and_receives() {
             }
         })
     };
-    Model::new("everybody sends and receives").fewer_preemptions().at_least(2).cast(
+    Model::new("everybody sends and receives").fewer_preemptions().at_least(3500).cast(
         || Ring::new(2, Spin),
         vec![both(A, C), both(B, D)],
         |ring| ring.account(4),
@@ -61,7 +61,7 @@ fn a_claim_that_is_dropped_is_passed_over() {
         tx.abandon();
         tx.send_all(0..2);
     });
-    Model::new("a claim is dropped").must_reach(&["full"]).at_least(2).cast(
+    Model::new("a claim is dropped").must_reach(&["full"]).at_least(1400).cast(
         || Ring::new(2, Spin),
         vec![
             drop_and_send,
@@ -94,7 +94,7 @@ fn two_consumers_pass_over_the_same_claim() {
         Rx::seated(ring, C, Spin).recv_many(1);
         Tx::seated(ring, B, Spin).send_all(0..2);
     });
-    Model::new("two consumers pass over a claim").at_least(2).cast(
+    Model::new("two consumers pass over a claim").at_least(350).cast(
         setup,
         vec![receive_and_send, receive(D, Spin, 1)],
         |ring| {
@@ -120,7 +120,7 @@ fn batches() {
             rx.wake(2);
         }
     });
-    Model::new("batches of many").must_reach(&["full"]).at_least(2).cast(
+    Model::new("batches of many").must_reach(&["full"]).at_least(490).cast(
         || Ring::new(2, Spin),
         vec![batches, drain],
         |ring| ring.account(4),
@@ -140,7 +140,7 @@ fn what_is_put_back_is_adopted() {
         rx.take_and_put_back();
         rx.recv_many(1);
     });
-    Model::new("put back").must_reach(&["adopted"]).at_least(2).cast(
+    Model::new("put back").must_reach(&["adopted"]).at_least(90).cast(
         setup,
         vec![put_back, receive(D, Spin, 1)],
         |ring| ring.account(2),
@@ -158,7 +158,7 @@ fn a_claim_comes_a_lap_late() {
             rx.recv_many(1);
         }
     });
-    Model::new("a lap late").fewer_preemptions().at_least(2).cast(
+    Model::new("a lap late").fewer_preemptions().at_least(130).cast(
         || Ring::new(2, Spin),
         vec![lap, send(B, Spin, 1)],
         |ring| {
@@ -169,7 +169,7 @@ fn a_claim_comes_a_lap_late() {
 }
 
 /// What was written into a slot that was given up is over before the slot is written again, though nobody reads it.
-fn written_again(name: &str, give_up: impl Fn(&Shared, Tx) + Send + Sync + 'static) {
+fn written_again(name: &str, at_least: u64, give_up: impl Fn(&Shared, Tx) + Send + Sync + 'static) {
     let write_and_give_up = role(move |ring| {
         let mut tx = Tx::seated(ring, A, Spin);
         tx.claim();
@@ -188,7 +188,7 @@ fn written_again(name: &str, give_up: impl Fn(&Shared, Tx) + Send + Sync + 'stat
             tx.publish_quietly(Message(B.into(), 0));
         }
     });
-    Model::new(name).at_least(2).must_reach(&["written again"]).cast(
+    Model::new(name).at_least(at_least).must_reach(&["written again"]).cast(
         || Ring::new(2, Spin),
         vec![write_and_give_up, write_again],
         |ring| {
@@ -202,12 +202,12 @@ fn written_again(name: &str, give_up: impl Fn(&Shared, Tx) + Send + Sync + 'stat
 
 #[test]
 fn a_slot_that_was_given_up_is_written_again() {
-    written_again("written again", |_, mut tx| tx.abandon());
+    written_again("written again", 16, |_, mut tx| tx.abandon());
 }
 
 #[test]
 fn a_slot_of_a_dead_producer_is_written_again() {
-    written_again("written again after repair", |ring, _dead| ring.repair(A));
+    written_again("written again after repair", 89, |ring, _dead| ring.repair(A));
 }
 
 /// Whoever looks for what was given back may come before it has been counted: it is whole all the same. And what has
@@ -223,7 +223,7 @@ fn what_is_put_back_is_adopted_early() {
         Tx::seated(ring, A, Spin).send_all(0..1);
         Rx::seated(ring, C, Spin).put_back_if_any();
     });
-    Model::new("put back, adopted early").must_reach(&["adopted"]).at_least(2).cast(
+    Model::new("put back, adopted early").must_reach(&["adopted"]).at_least(190).cast(
         setup,
         vec![put_back, receive(D, Spin, 1)],
         |ring| ring.account(1),
@@ -243,7 +243,7 @@ fn all_that_is_put_back_is_adopted() {
         second.put_back();
         ring
     };
-    Model::new("two put back").must_reach(&["adopted"]).at_least(2).cast(
+    Model::new("two put back").must_reach(&["adopted"]).at_least(29).cast(
         setup,
         vec![send(B, Spin, 1), receive(D, Spin, 3)],
         |ring| {
