@@ -192,7 +192,7 @@ impl Producer {
         counters.bytes.add(bytes);
         self.cursor.publish(self.core.cursors());
         if self.core.cursors().items.0.notify() {
-            counters.wakes.add(1);
+            self.core.has_woken();
         }
     }
 

@@ -294,7 +294,7 @@ impl<T: Pod> TypedProducer<T> {
         counters.bytes.add(elements * size_of::<T>() as u64);
         self.cursor.publish(self.core.cursors());
         if self.core.cursors().items.0.notify() {
-            counters.wakes.add(1);
+            self.core.has_woken();
         }
     }
 
@@ -451,7 +451,7 @@ impl<T: Pod> TypedConsumer<T> {
         counters.handed.set(self.cursor.position());
         self.cursor.release(self.core.cursors());
         if self.core.cursors().space.0.notify() {
-            counters.wakes.add(1);
+            self.core.has_woken();
         }
     }
 }

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 use common::child::{arg, play, spawn};
 use common::words::Words;
 use common::{MOMENT, SOON, Scratch, read_stamp, refused, ring_in, stamped, watchdog};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use podring::Wait;
 
 /// The smallest ring: it is full and empty all the time.
@@ -17,6 +19,8 @@ const SMALL: usize = 4096;
 /// Offsets of the wait words, as docs/layout.md has them.
 const ITEMS: usize = 4096 + 256;
 const SPACE: usize = 4096 + 384;
+/// Offset of the processor in the producer's seat.
+const PRODUCERS_PROCESSOR: usize = 8192 + 12;
 
 const POLICIES: [(&str, Wait); 3] =
     [("spin", Wait::Spin), ("adaptive", Wait::Adaptive), ("park", Wait::Park)];
@@ -209,6 +213,45 @@ fn waits_that_time_out_leave_nothing_behind() {
     for number in 0..50 {
         assert_eq!(read_stamp(&rx.recv().expect("recv")), (4, number));
     }
+}
+
+/// Whoever sleeps because the other side was last seen on its own processor goes by what the seat says; so a side that
+/// only ever wakes, and never waits there, has to say where it is, too.
+#[test]
+fn whoever_wakes_somebody_says_from_where() {
+    let mine = sched_getaffinity(Pid::from_raw(0)).expect("this thread's processors");
+    let mut mine = (0..CpuSet::count()).filter(|&cpu| mine.is_set(cpu) == Ok(true));
+    let (Some(first), Some(second)) = (mine.next(), mine.next()) else {
+        println!("skipped: there is one processor");
+        return;
+    };
+    let scratch = Scratch::new("from-where");
+    let _watchdog = watchdog(SOON, "a producer that moves");
+    run_on(first);
+    let mut tx = scratch.ring("ring").producer().expect("a producer");
+    let words = Words::map(&scratch.path("ring"));
+    let said = || words.half_at(PRODUCERS_PROCESSOR).load(Ordering::Relaxed) as usize;
+    assert_eq!(said(), first + 1);
+    let rx = scratch.ring("ring").wait(Wait::Park).slice(SOON * 4);
+    let sleeper = thread::spawn(move || {
+        let mut rx = rx.consumer().expect("a consumer");
+        while rx.recv().is_ok() {}
+    });
+    run_on(second);
+    while tx.stats().wakes == 0 {
+        tx.send(&stamped(5, 0)).expect("send");
+        thread::sleep(Duration::from_millis(1)); // lets the other side run dry, and sleep
+    }
+    assert_eq!(said(), second + 1);
+    tx.close().expect("close");
+    sleeper.join().expect("the sleeper");
+}
+
+/// Has the calling thread run on one processor only.
+fn run_on(processor: usize) {
+    let mut only = CpuSet::new();
+    only.set(processor).expect("a processor");
+    sched_setaffinity(Pid::from_raw(0), &only).expect("to be moved");
 }
 
 /// Waits with `atomic-wait` on a word of a shared file, says when it goes and whether it came back.

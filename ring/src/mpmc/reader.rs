@@ -186,7 +186,7 @@ impl Reader {
     #[inline(always)]
     pub(crate) fn wake(&self, slots: u32) {
         if self.core.cursors().space.0.notify_some(slots) {
-            self.core.counters().wakes.add(1);
+            self.core.has_woken();
         }
     }
 }

@@ -358,7 +358,7 @@ pub(crate) struct Seat {
     state: Fact32,
     role: Fact32,
     pid: Fact32,
-    /// The processor its holder attached or last waited on, plus one; zero if that is not known.
+    /// The processor its holder attached on, or last waited or woke somebody on, plus one; zero if that is not known.
     processor: Fact32,
     since_ns: Fact64,
     program: [Fact64; PROGRAM_BYTES / 8],
