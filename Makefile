@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan miri fuzz-smoke bench bench-containers gate-check instructions containers ci-templates image
+.PHONY: help demo test lint loom loom-deep mutants step storm soak hostile hostile-asan tsan miri fuzz-smoke bench bench-containers targets gate-check instructions containers ci-templates image
 
 SCRIPTS := .ci/run $(wildcard bench/*.sh containers/*.sh containers/*/*.sh fuzz/*.sh)
 IMAGE ?= podring
@@ -76,6 +76,9 @@ bench: ## single operations, then round trips, streams and queues of many, besid
 
 bench-containers: ## the same between two containers, and over a volume on a busy disk; needs a Docker engine
 	@bash containers/bench.sh
+
+targets: ## the table of performance targets, filled in here: met, or missed by how much (ten minutes)
+	cargo run --release -p podring-bench --features peers --bin podring-targets --locked -- $(if $(ONLY),--only $(ONLY))
 
 gate-check: ## does the gate tell? the same program must pass 20 times, a slower one fail 20 times
 	bash bench/gate-check.sh

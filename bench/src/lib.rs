@@ -10,7 +10,8 @@
 //! [`results`], [`gate`] (slower than before?), [`report`] (what is printed), [`program`] (the command line).
 //! [`partner`], [`remote`] and [`board`] are the other side; they, [`scratch`] and [`watchdog`] see to it that
 //! nothing outlives a run: no process, no segment, no endless wait. [`crowding`] tells whether other programs
-//! were in the way. [`callgrind`] and [`instructions`] are for what is counted and not timed.
+//! were in the way. [`callgrind`] and [`instructions`] are for what is counted and not timed; [`targets`], and
+//! [`quota`] for one of them, for the table of what is wanted and what there is.
 
 pub mod args;
 pub mod board;
@@ -30,6 +31,7 @@ pub mod interleave;
 pub mod interrupt;
 pub mod partner;
 pub mod program;
+pub mod quota;
 pub mod remote;
 pub mod report;
 pub mod results;
@@ -37,6 +39,7 @@ pub mod schedule;
 pub mod scratch;
 pub mod subjects;
 pub mod summary;
+pub mod targets;
 pub mod transport;
 pub mod units;
 pub mod watchdog;

@@ -369,6 +369,20 @@ fn a_baseline_that_is_a_program_is_run_in_turn() {
 }
 
 #[test]
+fn targets_are_judged_and_nothing_stays() {
+    let dir = Dir::new("targets");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_podring-targets"));
+    command.arg("--dir").arg(&dir.0).args(["--rounds=1", "--duration=1ms", "--only=large,attach"]);
+    let text = String::from_utf8(run(command).stdout).unwrap();
+    for part in
+        ["| row | target | measured |", "the two-core copy", "| attach and detach | < 1 ms |", "kernel"]
+    {
+        assert!(text.contains(part), "{part:?} is not in\n{text}");
+    }
+    assert_eq!(dir.entries(), 0);
+}
+
+#[test]
 fn spinning_on_both_sides() {
     let dir = Dir::new("spin");
     // Few: where there is one CPU, each turn costs a slice of the scheduler.

@@ -29,7 +29,7 @@ for template in "${templates[@]}"; do
     -e "s/ podring bench / $PODRING_IMAGE bench /" <<<"$lines")
   mkdir "$SCRATCH/$name"
   code=0
-  (cd "$SCRATCH/$name" && timeout 300 bash -e -c "$lines") >"$SCRATCH/$name.out" 2>&1 || code=$?
+  (cd "$SCRATCH/$name" && timeout 600 bash -e -c "$lines") >"$SCRATCH/$name.out" 2>&1 || code=$?
   cat "$SCRATCH/$name.out"
   result=$SCRATCH/$name/results/latency.json
   [ -s "$result" ] || die "FAIL: $name: exit code $code and no results"
