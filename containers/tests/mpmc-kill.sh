@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Four producers and four consumers, each in a container of its own, on one ring. Every 200 ms `docker kill -s KILL` hits
-# a random one, and it is started again. Every message whose send returned arrives, whole and, from each producer to each
-# consumer, in order; one comes again only marked as redelivered, at most once for each consumer killed; and whoever has
-# somebody alive on the other side goes on within a second.
+# a random one of those that run, and it is started again. Every message whose send returned arrives, whole and, from each
+# producer to each consumer, in order; one comes again only marked as redelivered, at most once for each consumer killed;
+# and whoever has somebody alive on the other side goes on within a second, by its own clock.
 #
 #   PODRING_MESSAGES=10000000   how many messages, at least
 #   PODRING_MPMC_KILLS=100      and how many kills
@@ -57,8 +57,8 @@ look() {
 }
 
 declare -A seen=() since=()
-longest_ms=0 stood=
-# Whether a participant has stood still although somebody on the other side was alive all the while.
+# Whether a participant has stood still although somebody on the other side was alive all the while. Seen from here that
+# shows only if it lasts; what is shorter they note themselves, unless they hang.
 judge() {
   local seat role began count key now waited have=''
   case $SEATS in *producer*) have+=p ;; esac
@@ -74,43 +74,78 @@ judge() {
       continue
     fi
     waited=$((ASKED - since[$key]))
-    if [ "$waited" -gt "$longest_ms" ]; then longest_ms=$waited stood="the $role in seat $seat"; fi
     [ "$waited" -le "$patience_ms" ] || die "the $role in seat $seat has stood still for $waited ms: $FACTS"
   done <<<"$SEATS"
 }
 
-# Kills one of those that run, and has it started again meanwhile.
-declare -A starting=()
-kills=0 consumer_kills=0
-kill_one() {
-  local name
-  name=${sides[$((RANDOM % ${#sides[@]}))]}
-  if [ -n "${starting[$name]-}" ]; then
-    # Still being started again: nothing to kill.
-    if kill -0 "${starting[$name]}" 2>/dev/null; then return; fi
-    wait "${starting[$name]}" || die "$name could not be started again"
-  fi
-  docker kill -s KILL "$ID-$name" >/dev/null || die "$name has ended by itself: $(docker logs "$ID-$name" 2>&1)"
-  kills=$((kills + 1))
-  case $name in c*) consumer_kills=$((consumer_kills + 1)) ;; esac
-  timeout -k 1 "$((restart_ms / 1000))" docker start "$ID-$name" >/dev/null &
-  starting[$name]=$!
-  CHILDREN+=("$!")
+# What the killing says, each in a file: who runs, the time and name of each kill, why it gave up, and whether to stop.
+up=$SCRATCH/up log=$SCRATCH/kills gave_up=$SCRATCH/gave-up stop=$SCRATCH/stop
+mkdir "$up"
+for name in "${sides[@]}"; do : >"$up/$name"; done
+: >"$log"
+
+# Kills one and starts it again. Docker takes its time for either, and nobody waits for it.
+hit() {
+  local said
+  said=$(docker kill -s KILL "$ID-$1" 2>&1) || {
+    echo "$1 has ended by itself: $said $(docker logs "$ID-$1" 2>&1)" >>"$gave_up"
+    return
+  }
+  echo "$(now_ms) $1" >>"$log"
+  said=$(timeout -k 1 "$((restart_ms / 1000))" docker start "$ID-$1" 2>&1) || {
+    echo "$1 could not be started again: $said" >>"$gave_up"
+    return
+  }
+  : >"$up/$1"
 }
 
-look
-while [ "$SENT" -lt "$messages" ] || [ "$kills" -lt "$least_kills" ]; do
-  next=$((ASKED + every_ms))
-  kill_one
+# Hits one of those that run every so often, until told to stop.
+kill_on_schedule() {
+  local next name early
+  RANDOM=$seed # a subshell would begin with another
+  next=$(now_ms)
+  until [ -e "$stop" ] || [ -e "$gave_up" ]; do
+    name=${sides[$((RANDOM % ${#sides[@]}))]}
+    if [ ! -e "$up/$name" ]; then
+      # Being started again: another one, at once unless there is none.
+      [ -n "$(ls "$up")" ] || sleep 0.01
+      continue
+    fi
+    rm "$up/$name"
+    hit "$name" &
+    next=$((next + every_ms))
+    early=$((next - $(now_ms)))
+    # Where the machine is too slow, the schedule begins anew: two at once are not two on time.
+    if [ "$early" -gt 0 ]; then sleep "0.$(printf '%03d' "$early")"; else next=$(now_ms); fi
+  done
+  wait
+}
+
+kill_on_schedule &
+killer=$!
+CHILDREN+=("$killer")
+while
   look
   judge
+  kills=$(wc -l <"$log")
+  [ "$SENT" -lt "$messages" ] || [ "$kills" -lt "$least_kills" ]
+do
+  [ ! -e "$gave_up" ] || die "$(cat "$gave_up")"
   [ "$((ASKED - began))" -lt "$limit_ms" ] || die "only $SENT messages in $((ASKED - began)) ms, $kills kills: $FACTS"
-  now=$(now_ms)
-  if [ "$now" -lt "$next" ]; then sleep "0.$(printf '%03d' "$((next - now))")"; fi
+  sleep 0.7 # looking takes the time of killing
 done
+: >"$stop"
+wait "$killer"
+[ ! -e "$gave_up" ] || die "$(cat "$gave_up")"
 took=$(($(now_ms) - began))
+kills=$(wc -l <"$log")
+consumer_kills=$(grep -c ' c' "$log")
+# From one kill to the next, each when Docker said that it was done: the median, and the mean.
+read -r median_ms mean_ms < <(sort -n "$log" |
+  awk 'NR == 1 { first = $1 } NR > 1 { print $1 - last, int(($1 - first) / (NR - 1)) } { last = $1 }' |
+  awk '{ print $1; mean = $2 } END { print "mean", mean }' | sort -n |
+  awk '$1 == "mean" { mean = $2; next } { all[++n] = $1 } END { print all[int((n + 1) / 2)], mean }')
 
-for name in "${!starting[@]}"; do wait "${starting[$name]}" || die "$name could not be started again"; done
 # The end: the producers stop where they are, a last one closes the stream, the consumers drain it.
 for name in p0 p1 p2 p3; do docker kill -s TERM "$ID-$name" >/dev/null; done
 for name in p0 p1 p2 p3; do
@@ -128,9 +163,12 @@ account=$(in_keeper verify account --journal /journal --json) || die "the accoun
 intact <<<"$account"
 again=$(json redelivered <<<"$account")
 [ "$again" -le "$consumer_kills" ] || die "$again redelivered by $consumer_kills killed consumers: $account"
+stood_ms=$(json longest_wait_ms <<<"$account")
+stood_ms=${stood_ms%.*}
+[ "$stood_ms" -le "$patience_ms" ] || die "somebody stood still for $stood_ms ms: $account"
 remains=$(in_keeper ls --json | json_all name | sort -u | tr '\n' ' ')
 case " $remains" in *" stream "*) ;; *) die "the ring is gone: $remains" ;; esac
 
-note "$kills kills in $((took / 1000)) s, $(json messages <<<"$account") messages in $(json runs <<<"$account") runs:" \
-  "0 lost, 0 duplicated, 0 reordered, 0 corrupt, $again redelivered; nobody stood still for more than" \
-  "$longest_ms ms${stood:+ ($stood)}; seed $seed"
+note "$kills kills in $((took / 1000)) s, one to the next $median_ms ms (median; mean $mean_ms, wanted $every_ms," \
+  "$(nproc) CPUs), $(json messages <<<"$account") messages in $(json runs <<<"$account") runs: 0 lost, 0 duplicated, 0 reordered," \
+  "0 corrupt, $again redelivered; nobody waited longer than $stood_ms ms for somebody alive, by its own clock; seed $seed"

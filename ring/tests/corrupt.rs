@@ -350,3 +350,56 @@ fn a_live_consumer_names_the_word_that_is_wrong() {
     };
     assert!(matches!(error, Error::Corrupt { field: "head", value, .. } if value == 1 << 50), "{error}");
 }
+
+/// The word of slot number `index` of the ring of slots below.
+#[cfg(feature = "bytemuck")]
+fn slot(index: usize) -> usize {
+    const STRIDE: usize = 16; // the slot's word and an element
+    DATA + index * STRIDE
+}
+
+#[cfg(feature = "bytemuck")]
+#[test]
+fn a_run_of_elements_ends_before_a_corrupt_slot_and_frees_what_it_received() {
+    let _watchdog = watchdog(SOON, "a producer that is owed a wake-up");
+    let scratch = Scratch::new("run");
+    // No slice comes to the rescue.
+    let options = || podring::mpmc("ring").dir(scratch.dir()).wait(Wait::Park).slice(SOON * 100);
+    let mut tx = options().typed::<u64>().elements(8).producer().expect("a producer");
+    let mut rx = options().typed::<u64>().consumer().expect("a consumer");
+    let segment = Words::map(&scratch.path("ring"));
+    let mut run = [0; 8];
+    tx.send_all(&[0, 1, 2, 3, 4, 5, 6, 7]).expect("room");
+    let right = segment.at(slot(5)).swap(u64::MAX, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        scope.spawn(|| tx.send(&8).expect("a slot was freed"));
+        common::eventually("the producer sleeps", || {
+            inspect::report(scratch.dir(), "ring").expect("a report").seats[0].stats.parks > 0
+        });
+        let count = rx.recv_many(&mut run);
+        assert_eq!((count.expect("what is sound"), &run[..5]), (5, &[0, 1, 2, 3, 4][..]));
+    });
+    assert_eq!(rx.stats().messages, 5);
+    for _ in 0..2 {
+        refused(rx.recv_many(&mut run), "Corrupt", &["slot holds 0xffffffffffffffff"]);
+    }
+    segment.at(slot(5)).store(right, Ordering::Relaxed);
+    assert_eq!(rx.recv_many(&mut run).expect("it is right again"), 4);
+    assert_eq!(run[..4], [5, 6, 7, 8]);
+}
+
+#[cfg(feature = "bytemuck")]
+#[test]
+fn a_run_of_elements_ends_before_a_corrupt_position() {
+    let scratch = Scratch::new("run-of-two");
+    let mut tx = scratch.ring("ring").typed::<u64>().elements(8).producer().expect("a producer");
+    let mut rx = scratch.ring("ring").typed::<u64>().consumer().expect("a consumer");
+    let segment = Words::map(&scratch.path("ring"));
+    tx.send_all(&[1, 2, 3]).expect("room");
+    assert_eq!(rx.recv().expect("it looks, and knows of all three"), 1);
+    segment.at(TAIL).store(1 << 50, Ordering::Relaxed);
+    let mut run = [0; 8];
+    assert_eq!(rx.recv_many(&mut run).expect("what is known"), 2);
+    assert_eq!(run[..2], [2, 3]);
+    refused(rx.recv_many(&mut run), "Corrupt", &["tail holds 0x4000000000000"]);
+}

@@ -1,6 +1,7 @@
 //! What a consumer holds the messages against: all that were sent, or its share of them.
 
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -89,6 +90,18 @@ impl Check {
             }
         };
         Ok(Seen { new, flaw: flawed.then(|| format!("message {} of run {}", tag.seq, tag.run)) })
+    }
+
+    /// Whether it is noted how long the consumer waits.
+    pub(crate) fn notes_waits(&self) -> bool {
+        matches!(self, Self::Share { received: Some(_), .. })
+    }
+
+    /// No wait of this consumer has been longer.
+    pub(crate) fn waited(&self, longest: Duration) {
+        if let Self::Share { received: Some(received), .. } = self {
+            received.waited(longest);
+        }
     }
 
     fn corrupt(&mut self) {

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::check::Check;
 use super::extend;
+use super::stillness::Stillness;
 use crate::args::VerifyConsumerArgs;
 use crate::handle::Message;
 use crate::input::Halt;
@@ -53,12 +54,22 @@ impl Receiver<'_> {
         // The seat first: whoever has it is the only one to write the consumer's journal.
         let mut consumer = open::consumer(dir, &args.name, &args.ring)?;
         self.check = Check::open(&consumer, args.journal.as_deref()).map_err(Halt::Failed)?;
+        let mut stillness = self.check.notes_waits().then(Stillness::new);
         let patience = Patience::new(args.timeout);
         while args.count.is_none_or(|count| self.transfer.messages < count) {
             if signals::stopped() {
                 return Err(Halt::Stopped);
             }
-            let taken = patience.wait(|slice| Ok(self.take(consumer.recv_timeout(slice)?)));
+            if let Some(stillness) = &mut stillness {
+                stillness.begin();
+            }
+            let taken = patience.wait(|slice| {
+                let outcome = consumer.recv_timeout(slice);
+                if let Some(longest) = stillness.as_mut().and_then(|stillness| stillness.slice(&outcome)) {
+                    self.check.waited(longest);
+                }
+                Ok(self.take(outcome?))
+            });
             match taken {
                 Ok(taken) => taken.map_err(Halt::Failed)?,
                 Err(Ended::Failed(Error::Closed { .. })) => {

@@ -15,6 +15,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -262,13 +263,16 @@ pub(crate) struct Account {
     pub(crate) messages: u64,
     pub(crate) runs: u64,
     pub(crate) counts: Counts,
+    /// The longest anybody waited while somebody on the other side was alive; not known of rings of two.
+    pub(crate) longest_wait: Option<Duration>,
 }
 
 impl Account {
     pub(crate) fn of(dir: &Path) -> Result<Self, Failure> {
         let (producer, consumer) = (Book::look(dir, Side::Producer)?, Book::look(dir, Side::Consumer)?);
         let sent = runs(&producer);
-        let mut account = Self { messages: 0, runs: sent.len() as u64, counts: counts(&consumer) };
+        let mut account =
+            Self { messages: 0, runs: sent.len() as u64, counts: counts(&consumer), longest_wait: None };
         for (run, sent) in sent {
             let received = consumer.get(consumer.run(run)?);
             account.messages += received;
@@ -329,7 +333,8 @@ mod tests {
         assert_eq!(third.run(), 3);
         assert_eq!(ConsumerJournal::open(&scratch.0).unwrap().runs(), [(1, 10), (2, 5)]);
         let account = Account::of(&scratch.0).unwrap();
-        assert_eq!(account, Account { messages: 15, runs: 3, counts: Counts::default() });
+        let whole = Account { messages: 15, runs: 3, counts: Counts::default(), longest_wait: None };
+        assert_eq!(account, whole);
     }
 
     #[test]

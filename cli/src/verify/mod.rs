@@ -8,6 +8,7 @@ mod journal;
 mod message;
 pub(crate) mod producer;
 mod share;
+mod stillness;
 mod tally;
 
 use checker::Counts;

@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::journal::ProducerJournal;
 use super::message::{self, HEADER, Tag, scramble};
+use super::stillness::Stillness;
 use super::tally::Sent;
 use crate::args::VerifyProducerArgs;
 use crate::handle::Producer;
@@ -71,6 +72,7 @@ fn send(dir: &Path, args: &VerifyProducerArgs, transfer: &mut Transfer, run: &mu
         lengths: Lengths::new(args.min, max, args.seed.unwrap_or_else(random)),
         next: Tag { run: *run, seq: 0 },
         journal,
+        stillness: Stillness::new(),
         transfer,
     };
     sender.transfer.begin();
@@ -130,6 +132,7 @@ struct Sender<'a> {
     lengths: Lengths,
     next: Tag,
     journal: Option<Journal>,
+    stillness: Stillness,
     transfer: &'a mut Transfer,
 }
 
@@ -210,8 +213,15 @@ impl Sender<'_> {
     fn one(&mut self, producer: &mut Producer) -> Result<bool, Halt> {
         let (len, tag) = (HEADER + self.lengths.peek(), self.next);
         let patience = Patience { timeout: None, until: self.end };
+        self.stillness.begin();
         let sent = patience.wait(|slice| {
-            let mut claim = producer.claim_timeout(len, slice)?;
+            let claim = producer.claim_timeout(len, slice);
+            if let (Some(longest), Some(Journal::Many(journal))) =
+                (self.stillness.slice(&claim), &self.journal)
+            {
+                journal.waited(longest);
+            }
+            let mut claim = claim?;
             message::write(&mut claim, tag);
             claim.commit();
             Ok::<(), Error>(())

@@ -7,18 +7,21 @@
 //! word 0        magic
 //! word 1        messages that can be on their way when the producer is killed
 //! word 2        sends that returned
+//! word 3        the longest wait for room while a consumer was alive, in nanoseconds
 //! byte 4096..   one for each message, which consumers note before they release it:
 //!               bits 0-3 how often it came, bits 4-7 how often it came marked as redelivered
 //! ```
 //!
 //! And a file for all consumers, `consumers`: magic, then what shows only when a message comes: reordered, corrupt, and
-//! invented, of a run or with a number that no producer has sent.
+//! invented, of a run or with a number that no producer has sent. Then the longest wait for a message while a producer was
+//! alive.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
 
@@ -116,6 +119,11 @@ impl Sent {
     pub(crate) fn sent(&self, messages: u64) {
         self.pages.word(2).store(messages, Ordering::Release);
     }
+
+    /// No wait of this run has been longer.
+    pub(crate) fn waited(&self, longest: Duration) {
+        self.pages.word(3).store(nanoseconds(longest), Ordering::Relaxed);
+    }
 }
 
 /// What the consumers know to have received.
@@ -133,6 +141,9 @@ pub(crate) enum Flaw {
     Corrupt = 2,
     Invented = 3,
 }
+
+/// The word behind the flaws.
+const CONSUMERS_WAIT: usize = 4;
 
 impl Received {
     pub(crate) fn open(dir: &Path) -> Result<Self, Failure> {
@@ -189,6 +200,11 @@ impl Received {
     pub(crate) fn flaw(&self, flaw: Flaw) {
         self.flaws.word(flaw as usize).fetch_add(1, Ordering::Relaxed);
     }
+
+    /// No wait of this consumer has been longer.
+    pub(crate) fn waited(&self, longest: Duration) {
+        self.flaws.word(CONSUMERS_WAIT).fetch_max(nanoseconds(longest), Ordering::Relaxed);
+    }
 }
 
 /// Whether participants of a ring with many of both have kept journals here.
@@ -211,16 +227,18 @@ pub(crate) fn account(dir: &Path) -> Result<Account, Failure> {
         ..Counts::default()
     };
     let (mut messages, mut runs) = (0, 0);
+    let mut longest = flaws.word(CONSUMERS_WAIT).load(Ordering::Relaxed);
     let entries = fs::read_dir(dir).map_err(|error| failed("listing", dir, &error))?;
     for entry in entries {
         let path = entry.map_err(|error| failed("listing", dir, &error))?.path();
         let ours = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("run-"));
         if ours && let Some(pages) = look(&path)? {
             messages += add(&pages, &mut counts);
+            longest = longest.max(pages.word(3).load(Ordering::Relaxed));
             runs += 1;
         }
     }
-    Ok(Account { messages, runs, counts })
+    Ok(Account { messages, runs, counts, longest_wait: Some(Duration::from_nanos(longest)) })
 }
 
 /// Adds what one run's messages came to. Returns how many of them came.
@@ -272,6 +290,10 @@ fn open(path: &Path) -> Result<File, Failure> {
     OpenOptions::new().read(true).write(true).open(path).map_err(|error| failed("opening", path, &error))
 }
 
+fn nanoseconds(span: Duration) -> u64 {
+    span.as_nanos().try_into().unwrap_or(u64::MAX)
+}
+
 fn run_path(dir: &Path, run: u64) -> PathBuf {
     dir.join(format!("run-{run:016x}"))
 }
@@ -300,6 +322,7 @@ fn not_ours(path: &Path) -> Failure {
 mod tests {
     use std::fs;
     use std::path::PathBuf;
+    use std::time::Duration;
 
     use super::{Counts, Flaw, LEAST_ROOM, Received, Sent, Tag, account};
     use crate::output::Exit;
@@ -387,6 +410,20 @@ mod tests {
         run.sent(last + 1);
         let account = account(&scratch.0).unwrap();
         assert_eq!((account.messages, account.counts.lost, account.counts.duplicated), (2, last - 1, 1));
+    }
+
+    #[test]
+    fn the_longest_wait_of_all_is_told() {
+        let scratch = Scratch::new("waits");
+        let waits = [3, 5].map(Duration::from_millis);
+        let received = Received::open(&scratch.0).unwrap();
+        assert_eq!(account(&scratch.0).unwrap().longest_wait, Some(Duration::ZERO));
+        received.waited(waits[0]);
+        assert_eq!(account(&scratch.0).unwrap().longest_wait, Some(waits[0]));
+        Sent::begin(&scratch.0, 7, 1).unwrap().waited(waits[1]);
+        assert_eq!(account(&scratch.0).unwrap().longest_wait, Some(waits[1]));
+        Received::open(&scratch.0).unwrap().waited(waits[0]);
+        assert_eq!(account(&scratch.0).unwrap().longest_wait, Some(waits[1]));
     }
 
     #[test]

@@ -254,6 +254,7 @@ fn nothing_is_lost_when_any_of_many_is_killed() {
     assert_eq!(flaws(&account), [0, 0, 0, 0], "{account}");
     assert!(account["redelivered"].as_u64().unwrap() <= consumer_kills, "{account}");
     assert!(account["messages"].as_u64().unwrap() >= sent(&journal), "{account}");
+    assert!(account["longest_wait_ms"].as_f64().unwrap() >= 0.0, "{account}");
     println!("{KILLS} kills: {account}");
 }
 

@@ -136,6 +136,9 @@ impl Table<'_> {
                 }
                 continue;
             }
+            if slot == Turn::of(ticket, Stage::Free) {
+                return Ok(Next::Nothing);
+            }
             match self.not_ready(seat, seen, slot)? {
                 Ok(next) => return Ok(next),
                 Err(now) => seen = now,
@@ -144,7 +147,7 @@ impl Table<'_> {
         Ok(Next::Nothing)
     }
 
-    /// What a slot means that was not ready when the head was `seen`: that there is nothing to have, or, as an error,
+    /// What a slot means that was neither ready nor free when the head was `seen`: what there is to have, or, as an error,
     /// that the head is to be looked at again and now holds this.
     #[cold]
     #[inline(never)]
@@ -152,7 +155,6 @@ impl Table<'_> {
         let head = &self.cursors.head.0;
         let ticket = seen.ticket();
         Ok(match (slot.ahead_of(ticket), slot.stage()) {
-            (0, Some(Stage::Free)) => Ok(Next::Nothing),
             (0, Some(Stage::Writing)) => Ok(Next::Behind(slot.seat())),
             (0, Some(Stage::Tombstone)) => {
                 self.bury(ticket, slot);

@@ -91,6 +91,14 @@ impl Stream {
         (word & STATE == TOLD).then_some(word & !STATE)
     }
 
+    /// The present stream, if it has ended and it is not the one whose end was `told`.
+    #[inline(always)]
+    pub(crate) fn ended(&self, told: Option<u32>) -> Option<u32> {
+        let word = self.word.load(Acquire); // E2, with E1
+        let stream = word & !STATE;
+        (word & STATE != OPEN && told != Some(stream)).then_some(stream)
+    }
+
     /// As [`Stream::drained`] for one of many consumers, each of which is told each end once; `told` is the last end
     /// this one was told of.
     #[inline(always)]
@@ -99,11 +107,7 @@ impl Stream {
         told: &mut Option<u32>,
         again: impl FnOnce() -> Result<Drained<T>, E>,
     ) -> Result<Drained<T>, E> {
-        let word = self.word.load(Acquire); // E2, with E1
-        let stream = word & !STATE;
-        if word & STATE == OPEN || *told == Some(stream) {
-            return Ok(Drained::Nothing);
-        }
+        let Some(stream) = self.ended(*told) else { return Ok(Drained::Nothing) };
         let found = again()?;
         if matches!(found, Drained::Ended) {
             *told = Some(stream);

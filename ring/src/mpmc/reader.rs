@@ -78,6 +78,7 @@ impl Reader {
         self.begin()?;
         self.taken = match self.finding.take(&self.core) {
             Ok(Drained::Found(taken)) => Some(taken),
+            Ok(Drained::Ended) if !self.finding.must_tell(&self.core) => return self.nothing(),
             other => self.find_otherwise(other)?,
         };
         Ok(self.taken)
@@ -127,11 +128,16 @@ impl Reader {
     #[cold]
     #[inline(never)]
     fn find_otherwise(&mut self, found: Found) -> Result<Option<Taken>> {
-        let taken = self.finding.judge(&self.core, found)?;
-        if taken.is_none() {
-            self.core.idle()?;
+        match self.finding.judge(&self.core, found)? {
+            None => self.nothing(),
+            taken => Ok(taken),
         }
-        Ok(taken)
+    }
+
+    /// The answer of a ring that has nothing now.
+    #[inline(always)]
+    fn nothing(&self) -> Result<Option<Taken>> {
+        self.core.idle().map(|()| None)
     }
 
     #[cold]
@@ -222,6 +228,12 @@ impl Finding {
     fn look(&mut self, core: &Participant) -> Result<Option<Taken>> {
         let found = self.take(core);
         self.judge(core, found)
+    }
+
+    /// Whether a ring in which nothing is ready may have come to an end that has not been told.
+    #[inline(always)]
+    fn must_tell(&self, core: &Participant) -> bool {
+        core.cursors().stream.0.ended(self.told).is_some()
     }
 
     /// What was found, for the caller; if it looks like the end of the stream, whether it is one that has not been told.

@@ -268,8 +268,8 @@ impl<T: Pod> TypedConsumer<T> {
         let mut count = 1;
         let mut freed = u32::from(self.reader.release_quietly(size_of::<T>() as u64));
         for place in rest {
-            // The end of the stream must not be told and forgotten here.
-            let Some(taken) = self.reader.try_take_only()? else { break };
+            // Neither the end of the stream nor an error must be told and forgotten here: the next call finds it again.
+            let Ok(Some(taken)) = self.reader.try_take_only() else { break };
             *place = self.read(taken);
             freed += u32::from(self.reader.release_quietly(size_of::<T>() as u64));
             count += 1;

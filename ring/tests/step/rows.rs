@@ -33,15 +33,9 @@ impl Row {
         format!("{}/{}", self.operation, self.state)
     }
 
-    /// Whether the operation goes the same way whatever is in the ring: attaching does, where it need not
-    /// allow waiting first.
+    /// Whether the operation goes the same way whatever is in the ring: attaching does.
     pub(crate) fn is_the_same_everywhere(&self) -> bool {
-        self.operation.ends_with("attaches") && !self.passes_a_barrier()
-    }
-
-    /// Whether the operation lets all processors pass a barrier, which takes longer than all the rest of it.
-    pub(crate) fn passes_a_barrier(&self) -> bool {
-        matches!(self.setting, Setting::Ring(_, State::Polled, ..))
+        self.operation.ends_with("attaches")
     }
 
     /// What is there before the operation.
@@ -74,7 +68,7 @@ impl Row {
 /// All rows.
 pub(crate) fn rows() -> Vec<Row> {
     use State::{
-        Asleep, Closed, ClosedOne, Empty, Full, Held, Long, One, Only, Polled, Room, Unpublished, WrapAhead,
+        Asleep, Closed, ClosedOne, Empty, Full, Held, Long, One, Only, Room, Unpublished, WrapAhead,
         WrapBehind,
     };
     let senders = [Empty, One, Room(1), WrapAhead];
@@ -107,9 +101,9 @@ pub(crate) fn rows() -> Vec<Row> {
     add(bytes, op::PRODUCER_LEAVES, &[Empty, One, Full]);
     add(bytes, op::CONSUMER_LEAVES, &[Empty, One, Full]);
     add(bytes, op::ATTACH_PRODUCER, &everything);
-    add(bytes, op::ATTACH_PRODUCER, &[Closed, ClosedOne, Only(Role::Consumer), Polled, Held, Unpublished]);
+    add(bytes, op::ATTACH_PRODUCER, &[Closed, ClosedOne, Only(Role::Consumer), Held, Unpublished]);
     add(bytes, op::ATTACH_CONSUMER, &everything);
-    add(bytes, op::ATTACH_CONSUMER, &[Closed, Only(Role::Producer), Polled, Held, Unpublished, Asleep]);
+    add(bytes, op::ATTACH_CONSUMER, &[Closed, Only(Role::Producer), Held, Unpublished, Asleep]);
     let typed = Kind::Typed;
     add(typed, op::TYPED_SEND, &[Empty, One, Room(1), WrapAhead, Full]);
     add(typed, op::TYPED_SEND_ALL, &[Empty, Room(3), WrapAhead]);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use podring::{Role, Wait};
+use podring::Role;
 
 use crate::board::Board;
 use crate::handles::{Look, RING, Receiver, Sender, bytes, options};
@@ -37,8 +37,6 @@ pub(crate) enum State {
     ClosedOne,
     /// Only this role has ever been there.
     Only(Role),
-    /// Nothing; everybody so far only polled, so that nobody may sleep here yet.
-    Polled,
     /// Three, two of which a consumer that was killed had been handed.
     Held,
     /// One, and behind it what a producer had written before it was killed.
@@ -60,7 +58,6 @@ impl State {
             Self::Closed => "ended".into(),
             Self::ClosedOne => "one, then the end".into(),
             Self::Only(role) => format!("only a {role} was there"),
-            Self::Polled => "only polled so far".into(),
             Self::Held => "consumer died holding two".into(),
             Self::Unpublished => "producer died in a claim".into(),
             Self::Asleep => "consumer died asleep".into(),
@@ -123,11 +120,6 @@ pub(crate) fn build(dir: &Path, board: &Board, kind: Kind, state: State) -> Star
     match state {
         State::Only(Role::Producer) => drop(maker.sender()),
         State::Only(Role::Consumer) => drop(maker.receiver()),
-        State::Polled => {
-            maker.model.open();
-            let polling = || bytes(dir).wait(Wait::Spin);
-            drop((polling().producer().expect("a producer"), polling().consumer().expect("a consumer")));
-        }
         _ => {
             let (mut tx, mut rx) = (maker.sender(), maker.receiver());
             fill(&mut maker, &mut tx, &mut rx, state);
@@ -165,7 +157,7 @@ pub(crate) fn build(dir: &Path, board: &Board, kind: Kind, state: State) -> Star
 
 fn fill(maker: &mut Maker<'_>, tx: &mut Sender, rx: &mut Receiver, state: State) {
     match state {
-        State::Empty | State::Asleep | State::Only(_) | State::Polled => {}
+        State::Empty | State::Asleep | State::Only(_) => {}
         State::One | State::Unpublished => assert!(maker.send(tx, LEN)),
         State::Held => (0..3).for_each(|_| assert!(maker.send(tx, LEN))),
         State::Long => assert!(maker.send(tx, LONG)),

@@ -785,8 +785,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "mpmc::closing::each_consumer_is_told_once",
         &[(
             "stream.rs",
-            "if word & STATE == OPEN || *told == Some(stream) {",
-            "if word & STATE != CLOSED || *told == Some(stream) {",
+            "(word & STATE != OPEN && told != Some(stream))",
+            "(word & STATE == CLOSED && told != Some(stream))",
         )],
     ),
 ];
