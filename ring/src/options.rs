@@ -16,8 +16,8 @@ pub enum Wait {
     /// Poll for ever: the lowest latency, a whole processor.
     Spin,
     /// Poll for about as long as a sleep would cost, then sleep. Sleep at once where polling would only be in
-    /// the way: under a control group's quota of less than two processors (looked up when attaching), and
-    /// while both sides run on the same processor.
+    /// the way: while both sides run on the same processor, and under a control group's quota of less than two
+    /// processors (looked up when attaching) while polling finds nothing.
     #[default]
     Adaptive,
     /// Sleep at once.

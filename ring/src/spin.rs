@@ -27,6 +27,9 @@ const YIELD_NS: u32 = 300;
 /// The longest time between two looks for space.
 const LONGEST_GAP_NS: u32 = BREATH_NS << LONGEST_GAP;
 const LONGEST_GAP: u32 = 6;
+/// Under a quota: waits without polling after one that polled for nothing, doubled each time up to the second of these.
+const FIRST_REST: u32 = 2;
+const LONGEST_REST: u32 = 256;
 /// Bytes that are read in a nanosecond at best, and into how many parts of a full ring that divides the wait for space.
 const BYTES_PER_NS: u64 = 32;
 const PARTS: u64 = 16;
@@ -60,6 +63,11 @@ pub(crate) struct Spin {
     waits: Cell<u32>,
     /// Whether to let others run after a few looks.
     yields: bool,
+    /// Whether to poll only while that finds something: processor time is short.
+    frugal: bool,
+    /// If so: the waits to come that do not poll, and how many there will be after the next in vain.
+    resting: Cell<u32>,
+    next_rest: Cell<u32>,
 }
 
 impl Spin {
@@ -73,13 +81,16 @@ impl Spin {
             next_breath_ns: Cell::new(0),
             waits: Cell::new(0),
             yields: false,
+            frugal: false,
+            resting: Cell::new(0),
+            next_rest: Cell::new(FIRST_REST),
         }
     }
 
-    /// Polling up to the price of a sleep; none under a quota of less than two processors, which polling
-    /// would use up and be throttled for.
+    /// Polling up to the price of a sleep. Under a quota of less than two processors only while that finds something:
+    /// then it takes less of the quota than sleeping would; otherwise it would use it up and be throttled.
     pub(crate) fn adaptive() -> Self {
-        if cgroup::processors().is_some_and(|quota| quota < 2.0) { Self::none() } else { Self::full() }
+        Self { frugal: cgroup::processors().is_some_and(|quota| quota < 2.0), ..Self::full() }
     }
 
     /// Polling up to the price of a sleep.
@@ -99,9 +110,25 @@ impl Spin {
         Self { space_ns: part_ns.clamp(BREATH_NS.into(), longest) as u32, ..self }
     }
 
-    /// Whether there is any polling.
-    pub(crate) fn is_none(&self) -> bool {
-        self.budget_ns == 0
+    /// Whether this wait is to poll.
+    pub(crate) fn is_due(&self) -> bool {
+        let rest = self.resting.get();
+        self.resting.set(rest.saturating_sub(1));
+        self.budget_ns > 0 && rest == 0
+    }
+
+    /// After a wait that polled: whether it found something.
+    fn learn(&self, found: bool) {
+        if !self.frugal {
+            return;
+        }
+        if found {
+            self.next_rest.set(FIRST_REST);
+        } else {
+            let rest = self.next_rest.get();
+            self.resting.set(rest);
+            self.next_rest.set((2 * rest).min(LONGEST_REST));
+        }
     }
 
     /// Repeats `attempt` until it yields something or the budget is spent.
@@ -122,6 +149,7 @@ impl Spin {
         }
         while spent_ns < self.budget_ns {
             if let Some(found) = attempt()? {
+                self.learn(true);
                 return Ok(Some(found));
             }
             let gap_ns = match what {
@@ -137,6 +165,7 @@ impl Spin {
             }
             spent_ns += self.pass(gap_ns) + LOOK_NS;
         }
+        self.learn(false);
         Ok(None)
     }
 
@@ -177,4 +206,38 @@ fn pause_ns() -> u32 {
         let best = (0..4).map(|_| once()).min().unwrap_or(Duration::ZERO);
         u32::try_from(best.as_nanos()).unwrap_or(u32::MAX).clamp(1, 1000)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of `waits` poll if nothing comes while they do.
+    fn polled(spin: &Spin, waits: u32) -> u32 {
+        let poll = || spin.poll(For::Messages, || Ok::<Option<()>, ()>(None));
+        (0..waits).filter(|_| spin.is_due() && poll() == Ok(None)).count() as u32
+    }
+
+    #[test]
+    fn where_time_is_short_polling_in_vain_becomes_rare() {
+        let spin = Spin { frugal: true, ..Spin::full() };
+        // After 1 + 2 + 1 + 4 + 1 + ... + 256 waits each rest is the longest.
+        assert_eq!(polled(&spin, 518), 8);
+        assert_eq!(polled(&spin, 10 * (LONGEST_REST + 1)), 10);
+    }
+
+    #[test]
+    fn where_time_is_short_polling_goes_on_as_soon_as_it_finds_something() {
+        let spin = Spin { frugal: true, ..Spin::full() };
+        polled(&spin, 518);
+        while !spin.is_due() {}
+        assert_eq!(spin.poll(For::Messages, || Ok::<_, ()>(Some(1))), Ok(Some(1)));
+        assert!((0..100).all(|_| spin.is_due()), "it polls every time while it finds something");
+    }
+
+    #[test]
+    fn others_poll_every_time_or_never() {
+        assert_eq!(polled(&Spin::full(), 20), 20);
+        assert_eq!(polled(&Spin::none(), 20), 0);
+    }
 }

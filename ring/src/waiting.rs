@@ -44,7 +44,7 @@ impl Participant {
             Role::Producer => For::Space,
             Role::Consumer => For::Messages,
         };
-        let polls = !(self.spin.is_none() || self.shares_its_processor());
+        let polls = !self.shares_its_processor() && self.spin.is_due();
         if polls {
             if let Some(found) = self.spin.poll(polled, &mut attempt)? {
                 return Ok(found);

@@ -26,9 +26,8 @@ fn judge(allowed: usize, quota: Option<f64>) -> Finding {
         Some(quota) if quota < 2.0 => Finding::warn(
             CHECK,
             format!(
-                "{processors}, with a quota of {quota:.2}: polling would use it up and be throttled for \
-                 up to 100 ms; \
-                 --wait adaptive sleeps at once instead, a round trip of tens of us"
+                "{processors}, with a quota of {quota:.2}: --wait spin uses it up and is throttled for up to \
+                 100 ms; --wait adaptive polls only while that finds something"
             ),
         )
         .remedy("docker run --cpus=2 ...   # or without --cpus")
