@@ -5,6 +5,9 @@
 const LARGE: usize = 1024;
 /// Up to this many bytes, a message is written word by word.
 const SHORT: usize = 256;
+/// An element of so many bytes is one load and one store; only larger ones gain by words.
+#[cfg(feature = "bytemuck")]
+const PAIR: usize = 16;
 
 /// Copies `len` bytes from shared memory into private memory, reading each shared byte exactly once, so that
 /// a peer that changes them meanwhile can only change what is copied, not what was concluded from it.
@@ -68,6 +71,32 @@ unsafe fn units<U: Copy>(from: *const u8, to: *mut u8, len: usize) {
         let unit = unsafe { from.wrapping_add(at).cast::<U>().read_volatile() };
         // SAFETY: inside `len` of the caller's private buffer, any alignment.
         unsafe { to.wrapping_add(at).cast::<U>().write_unaligned(unit) };
+    }
+}
+
+/// Copies `count` elements from private memory into the ring, where nobody else writes: word by word, if they are of
+/// words. An element that has just been put together was stored in words, and a wider load of what several stores have
+/// left waits until all stores before them are in the cache, those to lines of the other side included.
+///
+/// # Safety
+///
+/// `from` is readable and `to` writable for `count` elements, both aligned for them, and the two do not overlap.
+#[cfg(feature = "bytemuck")]
+#[inline(always)]
+pub(crate) unsafe fn elements_into_ring<T>(from: *const T, to: *mut T, count: usize) {
+    let len = count * size_of::<T>();
+    if align_of::<T>() < 8 || len <= PAIR || len > SHORT {
+        // SAFETY: as promised by the caller.
+        unsafe { std::ptr::copy_nonoverlapping(from, to, count) };
+        return;
+    }
+    for at in (0..len).step_by(8) {
+        // SAFETY: inside `len`, aligned: a type's size is a multiple of its alignment. Volatile keeps the compiler from
+        // making wider loads and stores of it.
+        unsafe {
+            let word = from.cast::<u8>().wrapping_add(at).cast::<u64>().read_volatile();
+            to.cast::<u8>().wrapping_add(at).cast::<u64>().write_volatile(word);
+        }
     }
 }
 
@@ -179,12 +208,19 @@ mod tests {
             unsafe { elements_out_of_ring(elements.as_ptr(), target.as_mut_ptr(), count) };
             assert_eq!(&target[..count], elements);
             assert_eq!(target[count], T::zeroed(), "one too many");
+            target.fill(T::zeroed());
+            // SAFETY: as above.
+            unsafe { elements_into_ring(elements.as_ptr(), target.as_mut_ptr(), count) };
+            assert_eq!(&target[..count], elements);
+            assert_eq!(target[count], T::zeroed(), "one too many");
         }
         for count in [0, 1, 3, 100, 300] {
             check::<u8>(count);
             check::<[u16; 3]>(count);
             check::<[u32; 2]>(count);
             check::<u64>(count);
+            check::<[u64; 2]>(count.min(200));
+            check::<[u64; 5]>(count.min(100));
         }
     }
 }

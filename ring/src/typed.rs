@@ -283,7 +283,7 @@ impl<T: Pod> TypedProducer<T> {
         let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
         // SAFETY: the places are inside the data area, aligned (the area to a page, the stride is the type's
         // size, which the identity was checked to have), and the producer's until published.
-        unsafe { place.copy_from_nonoverlapping(elements.as_ptr(), elements.len()) };
+        unsafe { copy::elements_into_ring(elements.as_ptr(), place, elements.len()) };
         self.cursor.advance(elements.len() as u64);
     }
 

@@ -129,7 +129,7 @@ impl<T: Pod> TypedProducer<T> {
         let place = self.writer.core.region.payload(ticket, header::<T>()).cast::<T>();
         // SAFETY: the payload has the element's size and alignment (the identity was checked to have the type's, and the
         // stride and header follow from it), and is this producer's alone until it is published.
-        unsafe { place.copy_from_nonoverlapping(element, 1) };
+        unsafe { copy::elements_into_ring(element, place, 1) };
     }
 
     /// Marks that this producer is done, as [`mpmc::Producer::close`](super::Producer::close).
