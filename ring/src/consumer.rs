@@ -309,7 +309,7 @@ impl Consumer {
         counters.bytes.add(bytes);
         self.cursor.release(self.core.cursors());
         if self.core.cursors().space.0.notify() {
-            self.core.has_woken();
+            self.core.seat().has_woken();
         }
     }
 

@@ -90,13 +90,13 @@ pub(crate) unsafe fn elements_into_ring<T>(from: *const T, to: *mut T, count: us
         unsafe { std::ptr::copy_nonoverlapping(from, to, count) };
         return;
     }
-    for at in (0..len).step_by(8) {
-        // SAFETY: inside `len`, aligned: a type's size is a multiple of its alignment. Volatile keeps the compiler from
-        // making wider loads and stores of it.
-        unsafe {
-            let word = from.cast::<u8>().wrapping_add(at).cast::<u64>().read_volatile();
-            to.cast::<u8>().wrapping_add(at).cast::<u64>().write_volatile(word);
-        }
+    let (from, to) = (from.cast::<u64>(), to.cast::<u64>());
+    for at in 0..len / 8 {
+        // SAFETY: inside `len`, which is a multiple of the alignment. Volatile keeps the compiler from making wider loads
+        // and stores of it.
+        let word = unsafe { from.wrapping_add(at).read_volatile() };
+        // SAFETY: as the load.
+        unsafe { to.wrapping_add(at).write_volatile(word) };
     }
 }
 

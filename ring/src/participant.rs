@@ -203,15 +203,6 @@ impl Participant {
         &self.region.seat(self.number).counters
     }
 
-    /// Somebody was woken. It is told from where, too: a participant that never waits would be taken to be where it
-    /// attached for ever, and whoever attached there would sleep instead of polling.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn has_woken(&self) {
-        self.counters().wakes.add(1);
-        self.seat().note_processor();
-    }
-
     /// Where this participant waits.
     pub(crate) fn my_signal(&self) -> &Signal {
         signal_of(&self.region, self.role)

@@ -192,7 +192,7 @@ impl Producer {
         counters.bytes.add(bytes);
         self.cursor.publish(self.core.cursors());
         if self.core.cursors().items.0.notify() {
-            self.core.has_woken();
+            self.core.seat().has_woken();
         }
     }
 

@@ -294,7 +294,7 @@ impl<T: Pod> TypedProducer<T> {
         counters.bytes.add(elements * size_of::<T>() as u64);
         self.cursor.publish(self.core.cursors());
         if self.core.cursors().items.0.notify() {
-            self.core.has_woken();
+            self.core.seat().has_woken();
         }
     }
 
@@ -452,7 +452,7 @@ impl<T: Pod> TypedConsumer<T> {
         counters.handed.set(self.cursor.position());
         self.cursor.release(self.core.cursors());
         if self.core.cursors().space.0.notify() {
-            self.core.has_woken();
+            self.core.seat().has_woken();
         }
     }
 }

@@ -192,7 +192,7 @@ impl Reader {
     #[inline(always)]
     pub(crate) fn wake(&self, slots: u32) {
         if self.core.cursors().space.0.notify_some(slots) {
-            self.core.has_woken();
+            self.core.seat().has_woken();
         }
     }
 }

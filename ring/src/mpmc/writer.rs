@@ -111,7 +111,7 @@ impl Writer {
     #[inline(always)]
     pub(crate) fn wake(&self, messages: u32) {
         if self.core.cursors().items.0.notify_some(messages) {
-            self.core.has_woken();
+            self.core.seat().has_woken();
         }
     }
 

@@ -471,6 +471,15 @@ impl Seat {
         }
     }
 
+    /// Its holder has woken somebody. It says from where, too: a participant that never waits would be taken to be where
+    /// it attached for ever, and whoever attached there would sleep instead of polling.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn has_woken(&self) {
+        self.counters.wakes.add(1);
+        self.note_processor();
+    }
+
     /// Where the holder runs now. Stored only if it has changed: the other side reads it at every wait.
     pub(crate) fn note_processor(&self) {
         let now = processor().map_or(0, |cpu| cpu + 1);
