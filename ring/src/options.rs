@@ -193,6 +193,9 @@ impl<K> Options<K> {
 impl Options<Spsc> {
     /// Bytes of data the ring holds, rounded up to a power of two; at least 4096, by default 1 MiB. A ring
     /// that exists must have this capacity, if it is stated.
+    ///
+    /// Streams of more than some ten million messages a second go several times as fast in a ring of four times a
+    /// processor's second-level cache (4 MiB for 1 MiB of cache) as in one that fits in it; round trips do not care.
     pub fn capacity(mut self, bytes: usize) -> Self {
         self.settings.capacity = Some(bytes);
         self
