@@ -1,7 +1,7 @@
 //! Runs the models, each in a process of its own, as many at a time as there are processors.
 //!
 //! Arguments select models by a part of their names. `LOOM_PREEMPTIONS` sets how often threads may be preempted
-//! per execution (2), `--limit SECONDS` how long one test may take (180), `--jobs N` how many run at a time.
+//! per execution (2), `--limit SECONDS` how long one test may take (600), `--jobs N` how many run at a time.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool, String> {
     let mut wanted: Vec<String> = Vec::new();
-    let mut limit = Duration::from_secs(180);
+    let mut limit = Duration::from_secs(600);
     let mut jobs = std::thread::available_parallelism().map_or(1, usize::from);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
