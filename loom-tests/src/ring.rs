@@ -163,8 +163,9 @@ impl Tx {
         Self { ring: ring.clone(), cursor, wait }
     }
 
-    fn room(&mut self, words: u64) -> Option<u64> {
-        let skip = self.cursor.claim_record(&self.ring.cursors, words * WORD).expect("a sound ring");
+    /// Room behind `held` bytes that are written and not published.
+    fn room(&mut self, held: u64, words: u64) -> Option<u64> {
+        let skip = self.cursor.claim_record(&self.ring.cursors, held, words * WORD).expect("a sound ring");
         match skip {
             None => reach("full"),
             Some(0) => {}
@@ -174,46 +175,45 @@ impl Tx {
     }
 
     fn room_until(&mut self, words: u64) -> u64 {
-        if let Some(skip) = self.room(words) {
+        if let Some(skip) = self.room(0, words) {
             return skip;
         }
         let (ring, wait) = (self.ring.clone(), self.wait);
-        wait_for(&ring.cursors.space.0, wait, "producer sleeps", || self.room(words))
+        wait_for(&ring.cursors.space.0, wait, "producer sleeps", || self.room(0, words))
     }
 
-    fn write(&mut self, skip: u64, sequence: u64, words: u64) {
-        let payload = self.cursor.position() + skip + HEADER;
+    fn write(&mut self, held: u64, skip: u64, sequence: u64, words: u64) {
+        let payload = self.cursor.position() + held + skip + HEADER;
         for index in 0..words {
             let place = self.ring.place(payload + index * WORD, 1);
             place.store(word(sequence, index), loom::sync::atomic::Ordering::Relaxed);
         }
     }
 
-    fn publish(&mut self) {
-        self.cursor.publish(&self.ring.cursors);
-        if self.ring.cursors.items.0.notify() {
-            reach("producer wakes");
-        }
+    fn publish(&mut self, units: u64) {
+        self.cursor.publish(&self.ring.cursors, units);
+        self.ring.cursors.items.0.notify(|| reach("producer wakes"));
     }
 
     /// Sends if there is room.
     pub fn try_send(&mut self, sequence: u64, words: u64) -> bool {
-        let Some(skip) = self.room(words) else { return false };
-        self.put(skip, sequence, words);
-        self.publish();
+        let Some(skip) = self.room(0, words) else { return false };
+        let held = self.put(0, skip, sequence, words);
+        self.publish(held);
         true
     }
 
     /// Sends, waiting for room.
     pub fn send(&mut self, sequence: u64, words: u64) {
         let skip = self.room_until(words);
-        self.put(skip, sequence, words);
-        self.publish();
+        let held = self.put(0, skip, sequence, words);
+        self.publish(held);
     }
 
-    fn put(&mut self, skip: u64, sequence: u64, words: u64) {
-        self.write(skip, sequence, words);
-        self.cursor.write_record(&self.ring.slots(), skip, words * WORD);
+    /// Returns the bytes held with it.
+    fn put(&mut self, held: u64, skip: u64, sequence: u64, words: u64) -> u64 {
+        self.write(held, skip, sequence, words);
+        self.cursor.write_record(&self.ring.slots(), held, skip, words * WORD)
     }
 
     /// The number of the next message of a ring whose message number `n` has `words(n)` words.
@@ -224,40 +224,39 @@ impl Tx {
     /// Claims, writes, and drops the claim.
     pub fn claim_and_drop(&mut self, sequence: u64, words: u64) {
         let skip = self.room_until(words);
-        self.write(skip, sequence, words);
+        self.write(0, skip, sequence, words);
     }
 
     /// Sends messages as one batch; publishes what it holds where the ring is full.
     pub fn send_batch(&mut self, messages: &[(u64, u64)]) {
         let mut held = 0;
         for &(sequence, words) in messages {
-            let skip = match self.room(words) {
+            let skip = match self.room(held, words) {
                 Some(skip) => skip,
                 None => {
                     if held > 0 {
                         reach("batch published in parts");
-                        self.publish();
+                        self.publish(held);
                         held = 0;
                     }
                     self.room_until(words)
                 }
             };
-            self.put(skip, sequence, words);
-            held += 1;
+            held = self.put(held, skip, sequence, words);
         }
         if held > 0 {
-            self.publish();
+            self.publish(held);
         }
     }
 
     /// Writes messages of a batch and drops it.
     pub fn drop_batch(&mut self, messages: &[(u64, u64)]) {
+        let mut held = 0;
         for &(sequence, words) in messages {
-            if let Some(skip) = self.room(words) {
-                self.put(skip, sequence, words);
+            if let Some(skip) = self.room(held, words) {
+                held = self.put(held, skip, sequence, words);
             }
         }
-        self.cursor.abandon();
     }
 
     /// Sends elements, as many at once as there is room for.
@@ -269,13 +268,12 @@ impl Tx {
                 wait_for(&ring.cursors.space.0, wait, "producer sleeps", || self.has_room().then_some(()));
             }
             let now = self.cursor.known_room().min(elements.end - next);
-            for _ in 0..now {
-                let place = self.ring.place(self.cursor.position(), size_of::<AtomicU64>());
+            for held in 0..now {
+                let place = self.ring.place(self.cursor.position() + held, size_of::<AtomicU64>());
                 place.store(word(next, 0), loom::sync::atomic::Ordering::Relaxed);
-                self.cursor.advance(1);
                 next += 1;
             }
-            self.publish();
+            self.publish(now);
         }
     }
 
@@ -344,7 +342,7 @@ impl Rx {
 
     fn record(&mut self) -> Option<u64> {
         let largest = self.largest();
-        self.cursor.next_record(&self.ring.cursors, &self.ring.slots(), largest).expect("a sound ring")
+        self.cursor.next_record(&self.ring.cursors, self.ring.slots(), largest).expect("a sound ring")
     }
 
     fn look(&mut self) -> Option<Look> {
@@ -390,9 +388,7 @@ impl Rx {
 
     fn release(&mut self) {
         self.cursor.release(&self.ring.cursors);
-        if self.ring.cursors.space.0.notify() {
-            reach("consumer wakes");
-        }
+        self.ring.cursors.space.0.notify(|| reach("consumer wakes"));
     }
 
     /// Receives if there is something.

@@ -36,7 +36,8 @@ impl Progress {
     /// Makes progress and wakes whoever waits for it. Returns whether anybody seemed to.
     pub fn advance(&self, to: u64) -> bool {
         self.count.store(to, Relaxed);
-        let woke = self.signal.notify();
+        let mut woke = false;
+        self.signal.notify(|| woke = true);
         reach(if woke { "woke" } else { "nobody to wake" });
         woke
     }

@@ -275,12 +275,19 @@ impl Consumer {
     pub(crate) fn hand_out(&self, len: u64) -> *const u8 {
         let position = self.cursor.position().wrapping_add(record::HEADER);
         let end = self.cursor.position().wrapping_add(record::span(len));
-        if !is_before(end, self.handed_before) {
-            // Below that mark it stays: it says what an earlier holder was handed, should this one die, too.
+        if self.is_redelivery() {
+            // The mark stays: it says what an earlier holder was handed, should this one die, too.
+            self.count_redelivery();
+        } else {
             self.core.counters().handed.set(end);
         }
         self.ask_ahead(position, record::span(len));
         self.core.region.slots().at(position, 1)
+    }
+
+    #[cold]
+    fn count_redelivery(&self) {
+        self.core.counters().redeliveries.add(1);
     }
 
     /// In a stream, asks for the lines of the messages after the next few: where a record begins is known only
@@ -308,9 +315,7 @@ impl Consumer {
         counters.messages.add(messages);
         counters.bytes.add(bytes);
         self.cursor.release(self.core.cursors());
-        if self.core.cursors().space.0.notify() {
-            self.core.seat().has_woken();
-        }
+        self.core.cursors().space.0.notify(|| self.core.seat().has_woken());
     }
 
     #[inline(always)]
@@ -340,9 +345,6 @@ impl Consumer {
     /// Copies a message to `to`, which has room for it, and releases it.
     #[inline(always)]
     fn copy_out(&mut self, len: u64, to: *mut u8) {
-        if self.is_redelivery() {
-            self.core.counters().redeliveries.add(1);
-        }
         let from = self.hand_out(len);
         // SAFETY: `next` checked that the record lies in the published part of the data area, in one piece;
         // it is ours until it is released, starts at a multiple of eight and is padded to one. The buffer is
@@ -409,7 +411,7 @@ fn is_before(position: u64, other: u64) -> bool {
 /// The next message, `None` if there is none now, [`Error::Closed`] if there will be none.
 #[inline(always)]
 fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<u64>> {
-    match cursor.next_record(core.cursors(), &core.region.slots(), largest) {
+    match cursor.next_record(core.cursors(), core.region.slots(), largest) {
         Ok(Some(len)) => Ok(Some(len)),
         Ok(None) => core.drained(|| look_again(core, cursor, largest)),
         Err(found) => Err(core.corrupt(found)),
@@ -419,6 +421,5 @@ fn look(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result
 #[cold]
 #[inline(never)]
 fn look_again(core: &Participant, cursor: &mut spsc::Consumer, largest: u64) -> Result<Option<u64>> {
-    let slots = core.region.slots();
-    cursor.next_record(core.cursors(), &slots, largest).map_err(|found| core.corrupt(found))
+    cursor.next_record(core.cursors(), core.region.slots(), largest).map_err(|found| core.corrupt(found))
 }

@@ -62,16 +62,31 @@ unsafe fn small(from: *const u8, to: *mut u8, len: usize) {
     }
 }
 
+/// Calls `copy` for the place of each unit in `len` bytes, in order: four in a row between two looks at whether it is over.
+#[inline(always)]
+fn each(len: usize, size: usize, copy: impl Fn(usize)) {
+    const ROW: usize = 4;
+    let mut at = 0;
+    while len - at >= ROW * size {
+        (0..ROW).for_each(|unit| copy(at + unit * size));
+        at += ROW * size;
+    }
+    while at < len {
+        copy(at);
+        at += size;
+    }
+}
+
 /// Copies `len` bytes, a multiple of the unit's size, from where it is aligned: unit by unit, for of anything
 /// larger the compiler makes single bytes when told to read it once.
 #[inline(always)]
 unsafe fn units<U: Copy>(from: *const u8, to: *mut u8, len: usize) {
-    for at in (0..len).step_by(size_of::<U>()) {
+    each(len, size_of::<U>(), |at| {
         // SAFETY: inside `len`. Volatile: memory outside of Rust's allocations that may change under us.
         let unit = unsafe { from.wrapping_add(at).cast::<U>().read_volatile() };
         // SAFETY: inside `len` of the caller's private buffer, any alignment.
         unsafe { to.wrapping_add(at).cast::<U>().write_unaligned(unit) };
-    }
+    });
 }
 
 /// Copies `count` elements from private memory into the ring, where nobody else writes: word by word, if they are of
@@ -92,10 +107,9 @@ pub(crate) unsafe fn elements_into_ring<T>(from: *const T, to: *mut T, count: us
     }
     let (from, to) = (from.cast::<u64>(), to.cast::<u64>());
     for at in 0..len / 8 {
-        // SAFETY: inside `len`, which is a multiple of the alignment. Volatile keeps the compiler from making wider loads
-        // and stores of it.
-        let word = unsafe { from.wrapping_add(at).read_volatile() };
-        // SAFETY: as the load.
+        // SAFETY: inside `len`, which is a multiple of the alignment.
+        let word = unsafe { from.wrapping_add(at).read() };
+        // SAFETY: as the load. Volatile keeps the compiler from making wider stores of it, and with them wider loads.
         unsafe { to.wrapping_add(at).write_volatile(word) };
     }
 }
@@ -114,14 +128,14 @@ pub(crate) unsafe fn into_ring(from: *const u8, to: *mut u8, len: usize) {
     }
     // Word by word: a wider store may lie across two lines, and then needs both from the other side at once.
     let whole = len & !7;
-    for at in (0..whole).step_by(8) {
+    each(whole, 8, |at| {
         // SAFETY: inside `len`.
         let word = unsafe { from.wrapping_add(at).cast::<u64>().read_unaligned() };
         #[allow(clippy::cast_ptr_alignment)] // promised by the caller
         let place = to.wrapping_add(at).cast::<u64>();
         // SAFETY: inside `len`, aligned. Volatile keeps the compiler from making wider stores of it.
         unsafe { place.write_volatile(word) };
-    }
+    });
     // Only if there is a rest: a call to copy nothing is as dear as two words.
     if whole < len {
         // SAFETY: inside `len`.

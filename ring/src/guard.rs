@@ -26,18 +26,21 @@ pub struct Claim<'a> {
     skip: u64,
 }
 
-/// What a batch has taken and not yet published.
-#[derive(Debug, Default)]
+/// What is written and not yet published, or read and not yet released.
+#[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Held {
-    messages: u64,
-    bytes: u64,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+    /// Bytes of the ring: headers and padding, too.
+    pub(crate) units: u64,
 }
 
 impl<'a> Claim<'a> {
     /// The caller has asked the producer's cursor for this room.
     #[inline(always)]
     pub(crate) fn new(producer: &'a mut Producer, held: Option<&'a mut Held>, skip: u64, len: usize) -> Self {
-        let payload = producer.cursor.position().wrapping_add(skip).wrapping_add(record::HEADER);
+        let before = held.as_ref().map_or(0, |held| held.units).wrapping_add(skip);
+        let payload = producer.cursor.position().wrapping_add(before).wrapping_add(record::HEADER);
         let bytes = producer.core.region.slots().at(payload, 1);
         Self { producer, held, bytes, len, skip }
     }
@@ -66,19 +69,19 @@ impl<'a> Claim<'a> {
         if producer.core.region.is_foreign() {
             return;
         }
-        let len = *len as u64;
-        producer.cursor.write_record(&producer.core.region.slots(), *skip, len);
+        let bytes = *len as u64;
+        let Held { messages, bytes: others, units } = held.as_ref().map_or(Held::default(), |held| **held);
+        let units = producer.cursor.write_record(&producer.core.region.slots(), units, *skip, bytes);
+        let now = Held { messages: messages + 1, bytes: others + bytes, units };
         match held {
-            Some(held) => {
-                held.messages += 1;
-                held.bytes += len;
-            }
-            None => producer.publish(1, len),
+            Some(held) => **held = now,
+            None => producer.publish(now),
         }
     }
 }
 
 impl Drop for Claim<'_> {
+    #[inline(always)]
     fn drop(&mut self) {
         if !self.producer.core.region.is_foreign() {
             self.producer.core.counters().abandoned.add(1);
@@ -135,8 +138,6 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     pub(crate) fn new(producer: &'a mut Producer) -> Self {
-        // What a forgotten batch (`mem::forget`) held was never sent.
-        producer.cursor.abandon();
         Self { producer, held: Held::default() }
     }
 
@@ -207,13 +208,13 @@ impl<'a> Batch<'a> {
     /// As [`Producer::try_claim`].
     #[inline(always)]
     pub fn try_claim(&mut self, len: usize) -> Result<Option<Claim<'_>>> {
-        let skip = self.producer.room(len)?;
+        let skip = self.producer.room(self.held.units, len)?;
         Ok(skip.map(|skip| Claim::new(self.producer, Some(&mut self.held), skip, len)))
     }
 
     #[inline(always)]
     fn claim_until(&mut self, len: usize, until: Until) -> Result<Claim<'_>> {
-        let skip = match self.producer.room(len)? {
+        let skip = match self.producer.room(self.held.units, len)? {
             Some(skip) => skip,
             None => {
                 // Nothing would ever be freed if the consumer did not see what we hold.
@@ -242,9 +243,9 @@ impl<'a> Batch<'a> {
 
     #[inline(always)]
     fn flush(&mut self) {
-        let Held { messages, bytes } = std::mem::take(&mut self.held);
-        if messages > 0 && !self.producer.core.region.is_foreign() {
-            self.producer.publish(messages, bytes);
+        let held = std::mem::take(&mut self.held);
+        if held.messages > 0 && !self.producer.core.region.is_foreign() {
+            self.producer.publish(held);
         }
     }
 }
@@ -252,7 +253,6 @@ impl<'a> Batch<'a> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         if self.held.messages > 0 && !self.producer.core.region.is_foreign() {
-            self.producer.cursor.abandon();
             self.producer.core.counters().abandoned.add(self.held.messages);
         }
     }
@@ -290,9 +290,6 @@ impl Drop for Message<'_> {
     fn drop(&mut self) {
         if self.consumer.core.region.is_foreign() {
             return;
-        }
-        if self.consumer.is_redelivery() {
-            self.consumer.core.counters().redeliveries.add(1);
         }
         self.consumer.cursor.pass_record(self.len as u64);
         self.consumer.release(1, self.len as u64);
@@ -360,9 +357,6 @@ impl<'a> Drain<'a> {
         }
         let Some(len) = self.consumer.next()? else { return Ok(None) };
         self.redelivered = self.consumer.is_redelivery();
-        if self.redelivered {
-            self.consumer.core.counters().redeliveries.add(1);
-        }
         let bytes = self.consumer.hand_out(len);
         self.consumer.cursor.pass_record(len);
         self.held.messages += 1;

@@ -282,7 +282,7 @@ fn describe(at: &Location, opened: Opened, identity: Identity) -> Result<Report>
             program: peer.program,
             host: peer.host,
             since: peer.since,
-            stats: Stats::of(&seat.counters),
+            stats: region.stats(index),
         });
     }
     let mut waiting_for = Vec::new();

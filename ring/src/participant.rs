@@ -302,7 +302,7 @@ impl Participant {
     }
 
     pub(crate) fn stats(&self) -> Stats {
-        if self.region.is_foreign() { Stats::default() } else { Stats::of(self.counters()) }
+        if self.region.is_foreign() { Stats::default() } else { self.region.stats(self.number) }
     }
 }
 

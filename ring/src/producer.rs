@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::algo::{record, spsc};
-use crate::guard::{Batch, Claim};
+use crate::guard::{Batch, Claim, Held};
 use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
 use crate::stats::Stats;
@@ -18,20 +18,20 @@ use crate::{Error, Result};
 pub struct Producer {
     pub(crate) core: Participant,
     pub(crate) cursor: spsc::Producer,
-    largest: usize,
-    closed: bool,
+    /// Messages must be shorter: the largest, plus one; zero once it has closed.
+    limit: usize,
     not_sync: NotSync,
 }
 
 impl Producer {
     pub(crate) fn attach(core: Participant) -> Result<Self> {
         let identity = core.region.identity();
-        let largest = identity.largest as usize;
+        let limit = identity.largest as usize + 1;
         let cursor = spsc::Producer::attach(core.cursors(), identity.capacity, record::HEADER)
             .map_err(|found| core.corrupt(found))?;
         core.cursors().stream.0.open();
         core.announce();
-        Ok(Self { core, cursor, largest, closed: false, not_sync: NotSync::default() })
+        Ok(Self { core, cursor, limit, not_sync: NotSync::default() })
     }
 
     /// Sends a message; blocks while the ring is full.
@@ -119,8 +119,7 @@ impl Producer {
     /// As [`Producer::try_send`].
     #[inline(always)]
     pub fn try_claim(&mut self, len: usize) -> Result<Option<Claim<'_>>> {
-        self.cursor.abandon(); // what a forgotten batch (`mem::forget`) held
-        let skip = self.room(len)?;
+        let skip = self.room(0, len)?;
         Ok(skip.map(|skip| Claim::new(self, None, skip, len)))
     }
 
@@ -146,22 +145,24 @@ impl Producer {
 
     #[inline(always)]
     fn claim_until(&mut self, len: usize, until: Until) -> Result<Claim<'_>> {
-        self.cursor.abandon(); // what a forgotten batch (`mem::forget`) held
-        let skip = match self.room(len)? {
+        let skip = match self.room(0, len)? {
             Some(skip) => skip,
             None => self.wait_for_room(len, until)?,
         };
         Ok(Claim::new(self, None, skip, len))
     }
 
-    /// Bytes to skip before a record of `len` bytes, or `None` if there is no room for both.
+    /// Bytes to skip before a record of `len` bytes behind those that a batch holds, or `None` if there is no room for
+    /// both.
     #[inline(always)]
-    pub(crate) fn room(&mut self, len: usize) -> Result<Option<u64>> {
-        if len > self.largest || self.closed {
+    pub(crate) fn room(&mut self, held: u64, len: usize) -> Result<Option<u64>> {
+        if len >= self.limit {
             return Err(self.refuse(len));
         }
         self.core.check_fork()?;
-        self.cursor.claim_record(self.core.cursors(), len as u64).map_err(|found| self.core.corrupt(found))
+        self.cursor
+            .claim_record(self.core.cursors(), held, len as u64)
+            .map_err(|found| self.core.corrupt(found))
     }
 
     #[cold]
@@ -169,7 +170,7 @@ impl Producer {
     pub(crate) fn wait_for_room(&mut self, len: usize, until: Until) -> Result<u64> {
         let Self { core, cursor, .. } = self;
         core.wait_for("space", until, || {
-            cursor.claim_record(core.cursors(), len as u64).map_err(|found| core.corrupt(found))
+            cursor.claim_record(core.cursors(), 0, len as u64).map_err(|found| core.corrupt(found))
         })
     }
 
@@ -177,23 +178,21 @@ impl Producer {
     #[inline(never)]
     fn refuse(&self, len: usize) -> Error {
         let ring = self.core.ring.clone();
-        if self.closed {
+        if self.limit == 0 {
             Error::Closed { ring }
         } else {
-            Error::TooLarge { ring, len, largest: self.largest }
+            Error::TooLarge { ring, len, largest: self.largest_message() }
         }
     }
 
-    /// Makes everything written visible, counts it, and wakes a consumer that sleeps.
+    /// Makes what is written visible, counts it, and wakes a consumer that sleeps.
     #[inline(always)]
-    pub(crate) fn publish(&mut self, messages: u64, bytes: u64) {
+    pub(crate) fn publish(&mut self, held: Held) {
         let counters = self.core.counters();
-        counters.messages.add(messages);
-        counters.bytes.add(bytes);
-        self.cursor.publish(self.core.cursors());
-        if self.core.cursors().items.0.notify() {
-            self.core.seat().has_woken();
-        }
+        counters.messages.add(held.messages);
+        counters.bytes.add(held.bytes);
+        self.cursor.publish(self.core.cursors(), held.units);
+        self.core.cursors().items.0.notify(|| self.core.seat().has_woken());
     }
 
     /// Begins a batch: many messages that become visible with one store.
@@ -209,8 +208,8 @@ impl Producer {
     /// [`Error::Forked`].
     pub fn close(&mut self) -> Result<()> {
         self.core.check_fork()?;
-        if !self.closed {
-            self.closed = true;
+        if self.limit > 0 {
+            self.limit = 0;
             self.core.cursors().stream.0.close();
             self.core.announce();
         }
@@ -224,7 +223,7 @@ impl Producer {
 
     /// The largest message in bytes.
     pub fn largest_message(&self) -> usize {
-        self.largest
+        self.core.region.identity().largest as usize
     }
 
     /// The ring's name.

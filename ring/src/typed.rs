@@ -2,7 +2,8 @@
 #![allow(unsafe_code)]
 
 use std::marker::PhantomData;
-use std::mem::{align_of, size_of};
+use std::mem::{MaybeUninit, align_of, size_of};
+use std::slice;
 use std::time::{Duration, Instant};
 
 use bytemuck::Pod;
@@ -202,7 +203,7 @@ impl<T: Pod> TypedProducer<T> {
     pub fn try_send(&mut self, element: &T) -> Result<bool> {
         let room = self.has_room()?;
         if room {
-            self.put_run(std::slice::from_ref(element));
+            self.put_run(0, slice::from_ref(element));
             self.publish(1);
         }
         Ok(room)
@@ -242,8 +243,8 @@ impl<T: Pod> TypedProducer<T> {
             let now = rest.len().min(self.cursor.known_room() as usize);
             let (batch, later) = rest.split_at(now);
             let run = now.min(to_end(self.cursor.position(), self.core.region.identity().capacity));
-            self.put_run(&batch[..run]);
-            self.put_run(&batch[run..]);
+            self.put_run(0, &batch[..run]);
+            self.put_run(run as u64, &batch[run..]);
             self.publish(now as u64);
             rest = later;
         }
@@ -255,7 +256,7 @@ impl<T: Pod> TypedProducer<T> {
         if !self.has_room()? {
             self.wait_for_room(until)?;
         }
-        self.put_run(std::slice::from_ref(element));
+        self.put_run(0, slice::from_ref(element));
         self.publish(1);
         Ok(())
     }
@@ -277,25 +278,21 @@ impl<T: Pod> TypedProducer<T> {
         })
     }
 
-    /// Writes elements to the next places, for which there is room in one piece.
+    /// Writes elements to the places behind the next `held` ones, for which there is room in one piece.
     #[inline(always)]
-    fn put_run(&mut self, elements: &[T]) {
-        let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
+    fn put_run(&mut self, held: u64, elements: &[T]) {
+        let position = self.cursor.position().wrapping_add(held);
+        let place = self.core.region.slots().at(position, size_of::<T>()).cast::<T>();
         // SAFETY: the places are inside the data area, aligned (the area to a page, the stride is the type's
         // size, which the identity was checked to have), and the producer's until published.
         unsafe { copy::elements_into_ring(elements.as_ptr(), place, elements.len()) };
-        self.cursor.advance(elements.len() as u64);
     }
 
+    /// Makes the next elements, which are written, visible and wakes a consumer that sleeps. The position counts them.
     #[inline(always)]
     fn publish(&mut self, elements: u64) {
-        let counters = self.core.counters();
-        counters.messages.add(elements);
-        counters.bytes.add(elements * size_of::<T>() as u64);
-        self.cursor.publish(self.core.cursors());
-        if self.core.cursors().items.0.notify() {
-            self.core.seat().has_woken();
-        }
+        self.cursor.publish(self.core.cursors(), elements);
+        self.core.cursors().items.0.notify(|| self.core.seat().has_woken());
     }
 
     /// Marks the end of the stream, as [`Producer::close`](crate::Producer::close).
@@ -341,7 +338,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// [`Error::Closed`], [`Error::Corrupt`].
     #[inline(always)]
     pub fn try_recv(&mut self) -> Result<Option<T>> {
-        Ok(if self.available()? > 0 { Some(self.take_one()) } else { None })
+        Ok(if self.is_there()? { Some(self.take_one()) } else { None })
     }
 
     /// Receives the next element; blocks while the ring is empty, for at most `timeout`.
@@ -374,7 +371,7 @@ impl<T: Pod> TypedConsumer<T> {
         if into.is_empty() {
             return Ok(0);
         }
-        if self.available()? == 0 {
+        if !self.is_there()? {
             self.wait_for_element(Until::Forever)?;
         }
         if self.cursor.known() < into.len() as u64 {
@@ -382,25 +379,29 @@ impl<T: Pod> TypedConsumer<T> {
             let _ = self.cursor.look(self.core.cursors());
         }
         let count = into.len().min(self.cursor.known() as usize);
-        let (first, rest) = into[..count].split_at_mut(self.run(count));
+        let run = count.min(to_end(self.cursor.position(), self.core.region.identity().capacity));
+        // SAFETY: the same elements; they are only written, with valid ones.
+        let into = unsafe { slice::from_raw_parts_mut(into.as_mut_ptr().cast::<MaybeUninit<T>>(), count) };
+        let (first, rest) = into.split_at_mut(run);
         self.read_run(first);
         self.read_run(rest);
-        self.release(count as u64);
+        self.release();
         Ok(count)
     }
 
     #[inline(always)]
     fn recv_until(&mut self, until: Until) -> Result<T> {
-        if self.available()? == 0 {
+        if !self.is_there()? {
             self.wait_for_element(until)?;
         }
         Ok(self.take_one())
     }
 
+    /// Whether an element can be read now.
     #[inline(always)]
-    fn available(&mut self) -> Result<u64> {
+    fn is_there(&mut self) -> Result<bool> {
         self.core.check_fork()?;
-        Ok(look(&self.core, &mut self.cursor)?.unwrap_or(0))
+        Ok(self.cursor.known() > 0 || look(&self.core, &mut self.cursor)?.is_some())
     }
 
     fn wait_for_element(&mut self, until: Until) -> Result<u64> {
@@ -415,45 +416,44 @@ impl<T: Pod> TypedConsumer<T> {
         .inspect(|&count| core.spin.note(count > 1))
     }
 
+    /// Takes the next element, which is there.
     #[inline(always)]
     fn take_one(&mut self) -> T {
-        let mut element = T::zeroed();
-        self.read_run(std::slice::from_mut(&mut element));
-        self.release(1);
-        element
-    }
-
-    /// How many of `count` elements lie in one piece from the read position on.
-    fn run(&self, count: usize) -> usize {
-        count.min(to_end(self.cursor.position(), self.core.region.identity().capacity))
+        let mut element = MaybeUninit::uninit();
+        self.read_run(slice::from_mut(&mut element));
+        self.release();
+        // SAFETY: it has been written; every bit pattern is a valid `T`.
+        unsafe { element.assume_init() }
     }
 
     /// Copies elements from the read position on, which are published and lie in one piece.
     #[inline(always)]
-    fn read_run(&mut self, into: &mut [T]) {
-        let slots = self.core.region.slots();
-        let ahead = into.len() as u64 + AHEAD / (size_of::<T>() as u64).max(1);
-        if self.cursor.known() > ahead {
-            // In a stream, the lines of elements that are read some time later.
-            sync::touch(slots.at(self.cursor.position().wrapping_add(ahead), size_of::<T>()));
-        }
-        let place = slots.at(self.cursor.position(), size_of::<T>()).cast::<T>();
+    fn read_run(&mut self, into: &mut [MaybeUninit<T>]) {
+        self.ask_ahead(into.len() as u64);
+        let place = self.core.region.slots().at(self.cursor.position(), size_of::<T>()).cast::<T>();
         // SAFETY: inside the data area and aligned, as in `put_run`; every bit pattern is a valid `T` (it is
         // plain old data), so what a hostile peer writes meanwhile is merely wrong.
-        unsafe { copy::elements_out_of_ring(place, into.as_mut_ptr(), into.len()) };
+        unsafe { copy::elements_out_of_ring(place, into.as_mut_ptr().cast(), into.len()) };
         self.cursor.pass(into.len() as u64);
     }
 
+    /// In a stream, asks for the line of elements that are read some time after the next `count`. Once a line.
     #[inline(always)]
-    fn release(&mut self, elements: u64) {
-        let counters = self.core.counters();
-        counters.messages.add(elements);
-        counters.bytes.add(elements * size_of::<T>() as u64);
-        counters.handed.set(self.cursor.position());
-        self.cursor.release(self.core.cursors());
-        if self.core.cursors().space.0.notify() {
-            self.core.seat().has_woken();
+    fn ask_ahead(&self, count: u64) {
+        let size = (size_of::<T>() as u64).max(1);
+        let (ahead, to_a_line) = (count + AHEAD / size, (LINE / size).next_power_of_two());
+        let position = self.cursor.position();
+        if position & (to_a_line - 1) < count && self.cursor.known() > ahead {
+            sync::touch(self.core.region.slots().at(position.wrapping_add(ahead), size_of::<T>()));
         }
+    }
+
+    /// Gives what was read back to the producer and wakes it if it sleeps. The position counts the elements; none is
+    /// ever handed out and not released.
+    #[inline(always)]
+    fn release(&mut self) {
+        self.cursor.release(self.core.cursors());
+        self.core.cursors().space.0.notify(|| self.core.seat().has_woken());
     }
 }
 
@@ -470,6 +470,8 @@ fn look(core: &Participant, cursor: &mut spsc::Consumer) -> Result<Option<u64>> 
     }
 }
 
+/// Bytes that travel between processors at a time.
+const LINE: u64 = 64;
 /// How many bytes ahead of the elements being read lines are asked for.
 const AHEAD: u64 = 512;
 

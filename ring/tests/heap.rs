@@ -119,41 +119,43 @@ fn produce(ring: &Ring, numbers: std::ops::Range<u64>) {
     let (cursors, slots) = (&ring.cursors, ring.slots());
     let attach = || Producer::attach(cursors, CAPACITY, record::HEADER).expect("positions are right");
     let mut producer = attach();
+    let mut held = 0;
     for number in numbers {
         let len = length(number);
-        let mut claim = || producer.claim_record(cursors, len).expect("positions are right");
-        let skip = match claim() {
+        let skip = match producer.claim_record(cursors, held, len).expect("positions are right") {
             Some(skip) => skip,
             None => {
                 // Only what is published can make room.
-                producer.publish(cursors);
-                cursors.items.0.notify();
+                producer.publish(cursors, held);
+                held = 0;
+                cursors.items.0.notify(|| ());
                 let mut waits = 0..WAITS;
                 loop {
                     waits.next().expect("the consumer goes on");
-                    let look = || Ok::<_, Infallible>(producer.claim_record(cursors, len).expect("right"));
+                    let look = || Ok::<_, Infallible>(producer.claim_record(cursors, 0, len).expect("right"));
                     if let Ok(Some(skip)) = cursors.space.0.wait_unless(look, || SLICE) {
                         break skip;
                     }
                 }
             }
         };
-        let payload = producer.position().wrapping_add(skip + record::HEADER);
+        let payload = producer.position().wrapping_add(held + skip + record::HEADER);
         for index in 0..words(len) {
             // SAFETY: inside the claimed record, which is this side's alone.
             unsafe { place(&slots, payload, index).write(word(number, index)) };
         }
-        producer.write_record(&slots, skip, len);
+        held = producer.write_record(&slots, held, skip, len);
         if number % 3 != 0 || number % 50 == 1 {
-            producer.publish(cursors);
-            cursors.items.0.notify();
+            producer.publish(cursors, held);
+            held = 0;
+            cursors.items.0.notify(|| ());
         }
         if number % 50 == 1 {
             // Everything is published: a successor goes on from here.
             producer = attach();
         }
     }
-    producer.publish(cursors);
+    producer.publish(cursors, held);
     cursors.stream.0.close();
     cursors.items.0.wake_all();
 }
@@ -165,7 +167,7 @@ struct End;
 fn look(ring: &Ring, consumer: &mut Consumer) -> Result<Option<u64>, End> {
     let (cursors, slots) = (&ring.cursors, ring.slots());
     let mut next =
-        || Ok(consumer.next_record(cursors, &slots, record::largest(CAPACITY)).expect("headers are right"));
+        || Ok(consumer.next_record(cursors, slots, record::largest(CAPACITY)).expect("headers are right"));
     if let Some(found) = next()? {
         return Ok(Some(found));
     }
@@ -188,7 +190,7 @@ fn consume(ring: &Ring) -> u64 {
                 waits += 1;
                 assert!(waits < WAITS, "the producer goes on");
                 consumer.release(cursors);
-                cursors.space.0.notify();
+                cursors.space.0.notify(|| ());
                 cursors.items.0.wait_unless(|| look(ring, &mut consumer), || SLICE)
             }
             found => found,
@@ -209,7 +211,7 @@ fn consume(ring: &Ring) -> u64 {
         (number, waits) = (number + 1, 0);
         if number % 4 != 0 || number % 37 == 1 {
             consumer.release(cursors);
-            cursors.space.0.notify();
+            cursors.space.0.notify(|| ());
         }
         if number % 37 == 1 {
             consumer = attach();

@@ -77,30 +77,37 @@ fn write_all<const WORDS: usize>(tx: &mut impl Tx, case: &Case, board: &Board) -
 
 fn read<T: Transport, const WORDS: usize>(rx: &mut T::Rx<'_>, stage: &Stage<'_>) -> Result<Sample> {
     match stage.case.batch {
-        1 => time(stage, rx, |rx: &mut T::Rx<'_>, checker: &mut Checker<WORDS>, _| {
-            rx.recv(|bytes| checker.see(bytes))
-        }),
-        batch => time(stage, rx, |rx: &mut T::Rx<'_>, checker: &mut Checker<WORDS>, most| {
-            rx.recv_many(batch.min(most as usize), |bytes| checker.see(bytes))?;
-            Ok(checker.odd.is_none())
-        }),
+        1 => time::<_, WORDS, false>(stage, rx),
+        _ => time::<_, WORDS, true>(stage, rx),
     }
 }
 
-/// Calls `step` until all messages are read: it is told how many it may read, and says whether they were right.
+/// Reads one message or, in batches, those that are there, up to `most`. False: one of them was not right.
+///
+/// Not a closure, which the compiler may leave out of line: in a user's loop the ring's code is in line.
 #[inline(always)]
-fn time<R: Rx, const WORDS: usize>(
-    stage: &Stage<'_>,
-    rx: &mut R,
-    mut step: impl FnMut(&mut R, &mut Checker<WORDS>, u64) -> Result<bool>,
-) -> Result<Sample> {
+fn step<const WORDS: usize, const BATCHES: bool>(
+    rx: &mut impl Rx,
+    checker: &mut Checker<WORDS>,
+    most: u64,
+) -> Result<bool> {
+    if BATCHES {
+        rx.recv_many(most as usize, |bytes| checker.see(bytes))?;
+        return Ok(checker.odd.is_none());
+    }
+    rx.recv(|bytes| checker.see(bytes))
+}
+
+fn time<R: Rx, const WORDS: usize, const BATCHES: bool>(stage: &Stage<'_>, rx: &mut R) -> Result<Sample> {
     let chunk = chunk(stage.case.size);
+    let batch = stage.case.batch as u64;
     let mut checker = Checker::new(black_box(stage.case.size));
-    let mut read = |rx: &mut R, checker: &mut Checker<WORDS>, span: &Span| {
+    let read = |rx: &mut R, checker: &mut Checker<WORDS>, span: &Span| {
         loop {
             let until = span.next_look(checker.seq, chunk);
             while checker.seq < until {
-                if !step(rx, checker, until - checker.seq)? {
+                let most = batch.min(until - checker.seq);
+                if !step::<WORDS, BATCHES>(rx, checker, most)? {
                     return checker.ended(false, stage.board);
                 }
             }
@@ -118,7 +125,7 @@ fn time<R: Rx, const WORDS: usize>(
     read(rx, &mut checker, &span)?;
     let (elapsed, messages) = (span.start.elapsed(), checker.seq - first);
     stage.board.stop();
-    while step(rx, &mut checker, u64::MAX)? {}
+    while step::<WORDS, BATCHES>(rx, &mut checker, batch)? {}
     checker.ended(true, stage.board)?;
     Ok(Sample { messages, elapsed, parks: rx.parks(), ..Sample::default() })
 }

@@ -225,6 +225,10 @@ impl<const WORDS: usize> Typed<WORDS> {
     }
 }
 
+/// Elements of up to so many words are put together where they are sent, as a user's would be; the compiler may then keep
+/// them in registers.
+const LOCAL_WORDS: usize = 32;
+
 /// The writing end of [`Typed`].
 #[derive(Debug)]
 pub struct TypedTx<const WORDS: usize> {
@@ -275,8 +279,13 @@ impl<const WORDS: usize> Transport for Typed<WORDS> {
 impl<const WORDS: usize> Tx for TypedTx<WORDS> {
     #[inline(always)]
     fn send(&mut self, _size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
-        write(bytemuck::cast_slice_mut(&mut self.element));
-        Ok(self.tx.send(&self.element)?)
+        if WORDS > LOCAL_WORDS {
+            write(bytemuck::cast_slice_mut(&mut self.element));
+            return Ok(self.tx.send(&self.element)?);
+        }
+        let mut element = [0; WORDS];
+        write(bytemuck::cast_slice_mut(&mut element));
+        Ok(self.tx.send(&element)?)
     }
 
     #[inline(always)]

@@ -52,35 +52,51 @@ impl Signal {
         }
     }
 
-    /// After progress was stored: wakes whoever waits for it. Returns whether anybody was.
+    /// After progress was stored: wakes whoever waits for it, and then tells the caller, where somebody was.
     #[inline(always)]
-    pub(crate) fn notify(&self) -> bool {
-        let waiting = self.look_for_waiters();
-        if let Some(word) = waiting {
-            self.wake(word);
+    pub(crate) fn notify(&self, woken: impl FnOnce()) {
+        let word = self.glance();
+        if word & (FENCED | WAITING) != 0 {
+            self.notify_waiters(word, woken);
         }
-        waiting.is_some()
     }
 
     /// As [`Signal::notify`], where several may wait and each of `many` pieces of news is of use to one of them: wakes
     /// that many and lets the others sleep.
     #[inline(always)]
     pub(crate) fn notify_some(&self, many: u32) -> bool {
-        let waiting = self.look_for_waiters();
-        if waiting.is_some() {
-            self.wake_some(many);
-        }
-        waiting.is_some()
+        let word = self.glance();
+        word & (FENCED | WAITING) != 0 && self.notify_some_waiters(word, many)
     }
 
-    /// The word, if it says that somebody waits.
+    /// The word, after the caller's progress.
     #[inline(always)]
-    fn look_for_waiters(&self) -> Option<u32> {
+    fn glance(&self) -> u32 {
         sync::light(); // N0, with S and W0: progress first, then the look
-        let mut word = self.word.load(Relaxed);
-        if word & (FENCED | WAITING) == 0 {
-            return None;
+        self.word.load(Relaxed)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn notify_waiters(&self, word: u32, woken: impl FnOnce()) {
+        if let Some(word) = self.look_for_waiters(word) {
+            self.wake(word);
+            woken();
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn notify_some_waiters(&self, word: u32, many: u32) -> bool {
+        let waiting = self.look_for_waiters(word).is_some();
+        if waiting {
+            self.wake_some(many);
+        }
+        waiting
+    }
+
+    /// The word as it is now, if it says that somebody waits; `word` is what it was at a glance.
+    fn look_for_waiters(&self, mut word: u32) -> Option<u32> {
         if word & FENCED != 0 {
             fence(SeqCst); // N, with W: we see the waiter, or it sees our progress
             word = self.word.load(Relaxed);

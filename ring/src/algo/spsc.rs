@@ -12,14 +12,13 @@ use super::record::{self, Found};
 use super::slots::Slots;
 use crate::sync::Ordering::{Acquire, Relaxed, Release};
 
-/// The producer's side. Its own position lives here and is never read back from the segment.
+/// The producer's side. Its own position lives here and is never read back from the segment. What is written and not yet
+/// published lies behind it, and is the caller's to count: forgetting the count forgets the messages.
 #[derive(Debug)]
 pub(crate) struct Producer {
     capacity: u64,
-    /// End of what is written, published or not.
-    tail: u64,
     /// End of what is published.
-    published: u64,
+    tail: u64,
     /// The consumer's position when last looked at.
     head: u64,
 }
@@ -34,72 +33,67 @@ impl Producer {
         if tail.wrapping_sub(head) > capacity || tail % granule != 0 {
             return Err(Corrupt { field: "tail", value: tail, expected: head });
         }
-        Ok(Self { capacity, tail, published: tail, head })
+        Ok(Self { capacity, tail, head })
     }
 
-    /// Whether `need` units are free after what is written. Looks at the consumer's position only when the
-    /// last look says no.
+    /// Whether `need` units are free behind what is published. Looks at the consumer's position only when the last
+    /// look says no.
     #[inline(always)]
     pub(crate) fn has_room(&mut self, cursors: &Cursors, need: u64) -> Result<bool, Corrupt> {
         if self.tail.wrapping_sub(self.head).wrapping_add(need) <= self.capacity {
             return Ok(true);
         }
         let head = cursors.head.0.load(Acquire); // P1, with C2: its reader is done
-        if head.wrapping_sub(self.head) > self.published.wrapping_sub(self.head) {
-            return Err(Corrupt { field: "head", value: head, expected: self.published });
+        if head.wrapping_sub(self.head) > self.tail.wrapping_sub(self.head) {
+            return Err(Corrupt { field: "head", value: head, expected: self.tail });
         }
         self.head = head;
         Ok(self.tail.wrapping_sub(head).wrapping_add(need) <= self.capacity)
     }
 
-    /// Units that are free after what is written, as far as is known without looking.
+    /// Units that are free behind what is published, as far as is known without looking.
     #[inline(always)]
     #[allow(dead_code)] // only typed rings ask
     pub(crate) fn known_room(&self) -> u64 {
         self.capacity.wrapping_sub(self.tail.wrapping_sub(self.head))
     }
 
-    /// Room for a record of `len` bytes: the bytes to skip before it, or `None` if the ring is full.
+    /// Room for a record of `len` bytes behind the `held` ones: the bytes to skip before it, or `None` if the ring is
+    /// full.
     #[inline(always)]
-    pub(crate) fn claim_record(&mut self, cursors: &Cursors, len: u64) -> Result<Option<u64>, Corrupt> {
+    pub(crate) fn claim_record(
+        &mut self,
+        cursors: &Cursors,
+        held: u64,
+        len: u64,
+    ) -> Result<Option<u64>, Corrupt> {
         let need = record::span(len);
-        let skip = record::skip(self.tail, need, self.capacity);
-        Ok(self.has_room(cursors, skip + need)?.then_some(skip))
+        let skip = record::skip(self.tail.wrapping_add(held), need, self.capacity);
+        Ok(self.has_room(cursors, held + skip + need)?.then_some(skip))
     }
 
-    /// Puts the claimed record's header (and the padding before it) in place and counts it as written.
+    /// Puts the claimed record's header (and the padding before it) in place. Returns the bytes held with it.
     #[inline(always)]
-    pub(crate) fn write_record(&mut self, slots: &Slots, skip: u64, len: u64) {
+    pub(crate) fn write_record(&self, slots: &Slots, held: u64, skip: u64, len: u64) -> u64 {
+        let position = self.tail.wrapping_add(held);
         if skip > 0 {
-            record::write_padding(slots, self.tail, skip);
+            record::write_padding(slots, position, skip);
         }
-        record::write_message(slots, self.tail.wrapping_add(skip), len);
-        self.advance(skip + record::span(len));
+        record::write_message(slots, position.wrapping_add(skip), len);
+        held + skip + record::span(len)
     }
 
-    /// Where the next unit is written.
+    /// End of what is published: where the next unit is written, if none is held.
     #[inline(always)]
     pub(crate) fn position(&self) -> u64 {
         self.tail
     }
 
-    /// Counts `units` as written; [`Producer::publish`] makes them visible.
+    /// Hands the next `units`, which are written, to the consumer with one store.
     #[inline(always)]
-    pub(crate) fn advance(&mut self, units: u64) {
+    pub(crate) fn publish(&mut self, cursors: &Cursors, units: u64) {
         self.tail = self.tail.wrapping_add(units);
-    }
-
-    /// Hands everything written to the consumer with one store.
-    #[inline(always)]
-    pub(crate) fn publish(&mut self, cursors: &Cursors) {
-        self.published = self.tail;
         cursors.tail.0.store(self.tail, Release); // P2, with C1: the messages are written
-    }
-
-    /// Forgets what was written and not published.
-    #[inline(always)]
-    pub(crate) fn abandon(&mut self) {
-        self.tail = self.published;
     }
 }
 
@@ -163,14 +157,14 @@ impl Consumer {
     pub(crate) fn next_record(
         &mut self,
         cursors: &Cursors,
-        slots: &Slots,
+        slots: Slots,
         largest: u64,
     ) -> Result<Option<u64>, Corrupt> {
         let available = self.available(cursors)?;
         if available == 0 {
             return Ok(None);
         }
-        match record::read(slots, self.head, available, self.capacity, largest) {
+        match record::read(&slots, self.head, available, self.capacity, largest) {
             Found::Message(len) => Ok(Some(len)),
             Found::Padding(bytes) => self.record_behind_padding(slots, bytes, available, largest).map(Some),
             Found::Bad(bad) => Err(self.bad_header(bad)),
@@ -181,7 +175,7 @@ impl Consumer {
     #[cold]
     fn record_behind_padding(
         &mut self,
-        slots: &Slots,
+        slots: Slots,
         padding: u64,
         available: u64,
         largest: u64,
@@ -192,7 +186,7 @@ impl Consumer {
         if available == 0 {
             return Err(self.bad_header(0));
         }
-        match record::read(slots, self.head, available, self.capacity, largest) {
+        match record::read(&slots, self.head, available, self.capacity, largest) {
             Found::Message(len) => Ok(len),
             Found::Padding(bad) | Found::Bad(bad) => Err(self.bad_header(bad)),
         }

@@ -10,8 +10,11 @@ use super::header::{CONTROL_OFFSET, DATA_OFFSET, IDENTITY_BYTES, Identity, Kind,
 use super::object::{Access, Location, Opened};
 use crate::algo::cursors::Cursors;
 use crate::algo::mpmc::{Rows, Table};
+use crate::algo::position;
 use crate::algo::slots::Slots;
 use crate::fork;
+use crate::peer::Role;
+use crate::stats::Stats;
 use crate::sync::Fact64;
 use crate::{Error, Result};
 
@@ -118,6 +121,17 @@ impl Region {
         debug_assert!(index < SEATS);
         // SAFETY: as for the control lines, and the remainder is below the number of seats.
         unsafe { &*self.base.wrapping_add(SEATS_OFFSET).cast::<Seat>().wrapping_add(index % SEATS) }
+    }
+
+    /// What a seat's holders have counted. Elements from one to one are counted by the positions alone.
+    pub(crate) fn stats(&self, index: usize) -> Stats {
+        let counted = Stats::of(&self.seat(index).counters);
+        if self.identity.kind != Kind::Typed {
+            return counted;
+        }
+        let Cursors { tail, head, .. } = self.cursors();
+        let elements = position(if index == Role::Producer as usize { &tail.0 } else { &head.0 });
+        Stats { messages: elements, bytes: elements.wrapping_mul(self.identity.stride), ..counted }
     }
 
     /// The slots of a ring that has many participants.

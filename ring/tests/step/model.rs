@@ -19,6 +19,11 @@ impl Kind {
             Self::Typed => 16,
         }
     }
+
+    /// What a seat adds to its count for each message: of elements the positions are the count.
+    fn counts(self) -> u64 {
+        u64::from(self == Self::Bytes)
+    }
 }
 
 pub(crate) const STREAM_STATE: u64 = 3;
@@ -73,7 +78,7 @@ impl Model {
         }
         let start = self.tail + skip;
         self.tail = start + span;
-        self.counted[0] += 1;
+        self.counted[0] += self.kind.counts();
         self.places.push_back(Place { number, start, end: self.tail });
         true
     }
@@ -82,8 +87,10 @@ impl Model {
     pub(crate) fn receive(&mut self) -> Option<u64> {
         let place = self.places.pop_front()?;
         self.head = place.end;
-        self.handed = place.end;
-        self.counted[1] += 1;
+        if self.kind == Kind::Bytes {
+            self.handed = place.end;
+        }
+        self.counted[1] += self.kind.counts();
         Some(place.number)
     }
 

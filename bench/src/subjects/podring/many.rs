@@ -123,7 +123,6 @@ impl<const WORDS: usize> TypedMany<WORDS> {
 #[derive(Debug)]
 pub struct TypedManyTx<const WORDS: usize> {
     tx: mpmc::TypedProducer<[u64; WORDS]>,
-    element: [u64; WORDS],
     block: Vec<[u64; WORDS]>,
 }
 
@@ -148,11 +147,7 @@ impl<const WORDS: usize> Transport for TypedMany<WORDS> {
     }
 
     fn tx<'a>(&'a self, _: Poll<'a>) -> Result<TypedManyTx<WORDS>> {
-        Ok(TypedManyTx {
-            tx: self.options().producer()?,
-            element: [0; WORDS],
-            block: vec![[0; WORDS]; self.0.spec.batch],
-        })
+        Ok(TypedManyTx { tx: self.options().producer()?, block: vec![[0; WORDS]; self.0.spec.batch] })
     }
 
     fn rx<'a>(&'a self, _: Poll<'a>) -> Result<TypedManyRx<WORDS>> {
@@ -163,8 +158,9 @@ impl<const WORDS: usize> Transport for TypedMany<WORDS> {
 impl<const WORDS: usize> Tx for TypedManyTx<WORDS> {
     #[inline(always)]
     fn send(&mut self, _size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
-        write(bytemuck::cast_slice_mut(&mut self.element));
-        Ok(self.tx.send(&self.element)?)
+        let mut element = [0; WORDS];
+        write(bytemuck::cast_slice_mut(&mut element));
+        Ok(self.tx.send(&element)?)
     }
 
     #[inline(always)]

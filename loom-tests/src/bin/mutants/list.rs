@@ -156,7 +156,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "N: no fence unless a waiter is seen before it",
         "signal::no_wake_up_is_lost",
-        &[("signal.rs", "if word & (FENCED | WAITING) == 0 {", "if word & WAITING == 0 {")],
+        &[("signal.rs", "if word & (FENCED | WAITING) != 0 {", "if word & WAITING != 0 {")],
     ),
     mutant(
         "fences are required without the switch to them",
@@ -167,7 +167,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "the wake is skipped",
         "signal::no_wake_up_is_lost",
-        &[("signal.rs", "        self.wake(word);\n", "")],
+        &[("signal.rs", "            self.wake(word);\n", "")],
     ),
     mutant(
         "the word is changed and nobody woken",
@@ -257,8 +257,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "stream::records_wrap_around_with_padding",
         &[(
             "spsc.rs",
-            "        self.published = self.tail;\n",
-            "        if self.tail / self.capacity != self.published / self.capacity { cursors.tail.0.store(self.tail & !(self.capacity - 1), Release); }\n        self.published = self.tail;\n",
+            "        self.tail = self.tail.wrapping_add(units);\n",
+            "        let start = self.tail;\n        self.tail = start.wrapping_add(units);\n        if self.tail / self.capacity != start / self.capacity { cursors.tail.0.store(self.tail & !(self.capacity - 1), Release); }\n",
         )],
     ),
     mutant(
@@ -289,7 +289,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "the padding has no header",
         "stream::records_wrap_around_with_padding",
-        &[("spsc.rs", "record::write_padding(slots, self.tail, skip);", "")],
+        &[("spsc.rs", "record::write_padding(slots, position, skip);", "")],
     ),
     mutant(
         "the padding is not passed over",
@@ -301,8 +301,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "stream::a_batch_is_seen_whole",
         &[(
             "spsc.rs",
-            "        let skip = record::skip(self.tail, need, self.capacity);\n",
-            "        let skip = record::skip(self.tail, need, self.capacity);\n        if self.has_room(cursors, skip + need)? { cursors.tail.0.store(self.tail.wrapping_add(skip + need), Release); }\n",
+            "        Ok(self.has_room(cursors, held + skip + need)?.then_some(skip))\n",
+            "        let room = self.has_room(cursors, held + skip + need)?;\n        if room { cursors.tail.0.store(self.tail.wrapping_add(held + skip + need), Release); }\n        Ok(room.then_some(skip))\n",
         )],
     ),
     mutant(
@@ -315,14 +315,18 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
     ),
     mutant(
-        "what is abandoned is not forgotten",
+        "what is claimed counts as published",
         "stream::what_is_dropped_leaves_no_trace",
-        &[("spsc.rs", "        self.tail = self.published;\n", "")],
+        &[(
+            "spsc.rs",
+            "        Ok(self.has_room(cursors, held + skip + need)?.then_some(skip))\n",
+            "        let room = self.has_room(cursors, held + skip + need)?;\n        if room { self.tail = self.tail.wrapping_add(skip + need); }\n        Ok(room.then_some(skip))\n",
+        )],
     ),
     mutant(
         "what is published is not remembered",
         "stream::elements_wrap_around",
-        &[("spsc.rs", "        self.published = self.tail;\n", "")],
+        &[("spsc.rs", "        self.tail = self.tail.wrapping_add(units);\n", "")],
     ),
     mutant(
         "what is released is not remembered",
@@ -352,8 +356,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         "attach::a_producer_succeeds_and_writes_at_once",
         &[(
             "spsc.rs",
-            "Ok(Self { capacity, tail, published: tail, head })",
-            "{ let _ = head; Ok(Self { capacity, tail, published: tail, head: tail }) }",
+            "Ok(Self { capacity, tail, head })",
+            "{ let _ = head; Ok(Self { capacity, tail, head: tail }) }",
         )],
     ),
     // Streams.
