@@ -66,7 +66,7 @@ pub use producer::Producer;
 pub use shm::object::DEFAULT_DIR;
 pub use stats::Stats;
 #[cfg(feature = "bytemuck")]
-pub use typed::{TypedConsumer, TypedOptions, TypedProducer};
+pub use typed::{TypedClaim, TypedConsumer, TypedDrain, TypedOptions, TypedProducer};
 
 /// A ring with a single producer and a single consumer.
 ///

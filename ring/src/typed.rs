@@ -1,6 +1,8 @@
 //! Rings of plain old data: elements of one type, at a fixed stride, without headers.
 #![allow(unsafe_code)]
 
+mod guard;
+
 use std::marker::PhantomData;
 use std::mem::{MaybeUninit, align_of, size_of};
 use std::slice;
@@ -20,6 +22,8 @@ use crate::stats::Stats;
 use crate::sync;
 use crate::waiting::Until;
 use crate::{Error, Result};
+
+pub use guard::{TypedClaim, TypedDrain};
 
 /// A typed ring to be opened or made; begun with [`Options::typed`].
 ///
@@ -251,6 +255,72 @@ impl<T: Pod> TypedProducer<T> {
         Ok(())
     }
 
+    /// Claims places for up to `most` elements, to be written in place; blocks while the ring is full. There are as many as
+    /// are free in one piece, at least one (unless `most` is zero): fewer at the end of the ring, where the next claim
+    /// goes on at its beginning.
+    ///
+    /// ```
+    /// # fn main() -> podring::Result<()> {
+    /// # let name = format!("doc-typed-claim-{}", std::process::id());
+    /// # let mut tx = podring::spsc(&name).typed::<u64>().producer()?;
+    /// # let mut rx = podring::spsc(&name).typed::<u64>().consumer()?;
+    /// let mut places = tx.claim(3)?;
+    /// places.copy_from_slice(&[7, 8, 9]);
+    /// places.commit();
+    ///
+    /// let elements = rx.drain(100)?;
+    /// assert_eq!(*elements, [7, 8, 9]);
+    /// drop(elements); // here they are released
+    /// # podring::inspect::remove(podring::DEFAULT_DIR.as_ref(), &name, podring::inspect::Remove::Force)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedProducer::send`].
+    #[inline(always)]
+    pub fn claim(&mut self, most: usize) -> Result<TypedClaim<'_, T>> {
+        self.claim_until(most, Until::Forever)
+    }
+
+    /// As [`TypedProducer::claim`] if there is room; `None` means the ring is full.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedProducer::try_send`].
+    #[inline(always)]
+    pub fn try_claim(&mut self, most: usize) -> Result<Option<TypedClaim<'_, T>>> {
+        Ok(if self.has_room()? { Some(TypedClaim::new(self, most)) } else { None })
+    }
+
+    /// As [`TypedProducer::claim`], blocking for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedProducer::send_timeout`].
+    #[inline(always)]
+    pub fn claim_timeout(&mut self, most: usize, timeout: Duration) -> Result<TypedClaim<'_, T>> {
+        self.claim_until(most, Until::After(timeout))
+    }
+
+    /// As [`TypedProducer::claim`], blocking until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedProducer::send_deadline`].
+    #[inline(always)]
+    pub fn claim_deadline(&mut self, most: usize, deadline: Instant) -> Result<TypedClaim<'_, T>> {
+        self.claim_until(most, Until::At(deadline))
+    }
+
+    #[inline(always)]
+    fn claim_until(&mut self, most: usize, until: Until) -> Result<TypedClaim<'_, T>> {
+        if !self.has_room()? {
+            self.wait_for_room(until)?;
+        }
+        Ok(TypedClaim::new(self, most))
+    }
+
     #[inline(always)]
     fn send_until(&mut self, element: &T, until: Until) -> Result<()> {
         if !self.has_room()? {
@@ -311,7 +381,7 @@ impl<T: Pod> TypedProducer<T> {
     }
 }
 
-/// Receives elements of type `T`, copying them; otherwise as [`Consumer`](crate::Consumer).
+/// Receives elements of type `T`, by copying them or in place; otherwise as [`Consumer`](crate::Consumer).
 #[derive(Debug)]
 pub struct TypedConsumer<T> {
     core: Participant,
@@ -374,11 +444,7 @@ impl<T: Pod> TypedConsumer<T> {
         if !self.is_there()? {
             self.wait_for_element(Until::Forever)?;
         }
-        if self.cursor.known() < into.len() as u64 {
-            // What is known is sound, whatever the position holds now; when that is used up, the error is found again.
-            let _ = self.cursor.look(self.core.cursors());
-        }
-        let count = into.len().min(self.cursor.known() as usize);
+        let count = self.known_up_to(into.len());
         let run = count.min(to_end(self.cursor.position(), self.core.region.identity().capacity));
         // SAFETY: the same elements; they are only written, with valid ones.
         let into = unsafe { slice::from_raw_parts_mut(into.as_mut_ptr().cast::<MaybeUninit<T>>(), count) };
@@ -387,6 +453,66 @@ impl<T: Pod> TypedConsumer<T> {
         self.read_run(rest);
         self.release();
         Ok(count)
+    }
+
+    /// Receives the elements that are there, in place; blocks while there is none. They are those that lie in one piece, up
+    /// to `most` (fewer at the end of the ring, where the next drain goes on at its beginning), and are released with one
+    /// store when the returned [`TypedDrain`] is dropped. See [`TypedProducer::claim`] for an example.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedConsumer::recv`].
+    #[inline(always)]
+    pub fn drain(&mut self, most: usize) -> Result<TypedDrain<'_, T>> {
+        self.drain_until(most, Until::Forever)
+    }
+
+    /// As [`TypedConsumer::drain`] if there is an element; `None` means the ring is empty.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedConsumer::try_recv`].
+    #[inline(always)]
+    pub fn try_drain(&mut self, most: usize) -> Result<Option<TypedDrain<'_, T>>> {
+        Ok(if self.is_there()? { Some(TypedDrain::new(self, most)) } else { None })
+    }
+
+    /// As [`TypedConsumer::drain`], blocking for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedConsumer::recv_timeout`].
+    #[inline(always)]
+    pub fn drain_timeout(&mut self, most: usize, timeout: Duration) -> Result<TypedDrain<'_, T>> {
+        self.drain_until(most, Until::After(timeout))
+    }
+
+    /// As [`TypedConsumer::drain`], blocking until `deadline` at the latest.
+    ///
+    /// # Errors
+    ///
+    /// As [`TypedConsumer::recv_deadline`].
+    #[inline(always)]
+    pub fn drain_deadline(&mut self, most: usize, deadline: Instant) -> Result<TypedDrain<'_, T>> {
+        self.drain_until(most, Until::At(deadline))
+    }
+
+    #[inline(always)]
+    fn drain_until(&mut self, most: usize, until: Until) -> Result<TypedDrain<'_, T>> {
+        if !self.is_there()? {
+            self.wait_for_element(until)?;
+        }
+        Ok(TypedDrain::new(self, most))
+    }
+
+    /// How many elements there are, up to `most`; at least one is known.
+    #[inline(always)]
+    fn known_up_to(&mut self, most: usize) -> usize {
+        if self.cursor.known() < most as u64 {
+            // What is known is sound, whatever the position holds now; when that is used up, the error is found again.
+            let _ = self.cursor.look(self.core.cursors());
+        }
+        most.min(self.cursor.known() as usize)
     }
 
     #[inline(always)]
@@ -448,8 +574,7 @@ impl<T: Pod> TypedConsumer<T> {
         }
     }
 
-    /// Gives what was read back to the producer and wakes it if it sleeps. The position counts the elements; none is
-    /// ever handed out and not released.
+    /// Gives what was read back to the producer and wakes it if it sleeps. The position counts the elements.
     #[inline(always)]
     fn release(&mut self) {
         self.cursor.release(self.core.cursors());

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytemuck::{Pod, Zeroable};
 use common::{MOMENT, SOON, Scratch, refused, watchdog};
-use podring::{TypedConsumer, TypedProducer, Wait};
+use podring::{TypedClaim, TypedConsumer, TypedProducer, Wait};
 
 /// An element with fields of several sizes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -106,6 +106,93 @@ fn runs_longer_than_the_ring_go_through_in_order() {
         assert_eq!(rx.recv_many(&mut []).expect("nothing into nothing"), 0);
         sender.join().expect("no panic");
     }
+}
+
+/// Claims places and writes elements there from `next` on; returns the number after the last.
+fn put(mut places: TypedClaim<'_, Quote>, next: u32) -> u32 {
+    let numbers = next..next + places.len() as u32;
+    numbers.clone().zip(places.iter_mut()).for_each(|(number, place)| *place = quote(number));
+    places.commit();
+    numbers.end
+}
+
+/// Checks that these are elements from `next` on; returns the number after the last.
+fn take(elements: &[Quote], next: u32) -> u32 {
+    let numbers = next..next + elements.len() as u32;
+    assert_eq!(elements, numbers.clone().map(quote).collect::<Vec<_>>());
+    numbers.end
+}
+
+#[test]
+fn elements_are_written_and_read_in_place_in_every_form() {
+    let scratch = Scratch::new("typed-in-place");
+    let (mut tx, mut rx) = pair(&scratch, 8);
+    let later = || Instant::now() + SOON;
+    let (mut sent, mut received) = (0, 0);
+    for most in (1..=9).cycle().take(400) {
+        sent = put(tx.claim(most.min(5)).expect("claim"), sent);
+        sent = put(tx.claim_timeout(1, SOON).expect("claim_timeout"), sent);
+        sent = put(tx.claim_deadline(1, later()).expect("claim_deadline"), sent);
+        sent = put(tx.try_claim(1).expect("try_claim").expect("room"), sent);
+        received = take(&rx.drain(1).expect("drain"), received);
+        received = take(&rx.drain_timeout(1, SOON).expect("drain_timeout"), received);
+        received = take(&rx.try_drain(1).expect("try_drain").expect("four were sent"), received);
+        while received < sent {
+            received = take(&rx.drain_deadline(most, later()).expect("drain_deadline"), received);
+        }
+        assert!(rx.try_drain(1).expect("try_drain").is_none());
+    }
+    assert_eq!((tx.stats().messages, rx.stats().messages), (sent.into(), received.into()));
+}
+
+#[test]
+fn what_is_in_place_lies_in_one_piece() {
+    let scratch = Scratch::new("typed-pieces");
+    let (mut tx, mut rx) = pair(&scratch, 8);
+    assert_eq!(put(tx.claim(100).expect("claim"), 0), 8, "the whole ring");
+    assert!(tx.try_claim(1).expect("try_claim").is_none(), "it is full");
+    refused(tx.claim_timeout(1, MOMENT), "Timeout", &["no space within"]);
+    assert_eq!(take(&rx.drain(5).expect("drain"), 0), 5);
+    assert_eq!(put(tx.claim(100).expect("claim"), 8), 13, "what is free");
+    assert_eq!(take(&rx.drain(100).expect("drain"), 5), 8, "up to the end of the area");
+    assert_eq!(take(&rx.drain(100).expect("drain"), 8), 13, "and from its beginning");
+    refused(rx.drain_timeout(1, MOMENT), "Timeout", &["no message within"]);
+    assert_eq!(put(tx.claim(100).expect("claim"), 13), 16, "up to the end of the area");
+}
+
+#[test]
+fn places_are_sent_by_committing_only() {
+    let scratch = Scratch::new("typed-uncommitted");
+    let (mut tx, mut rx) = pair(&scratch, 8);
+    tx.claim(3).expect("claim").fill(quote(9));
+    tx.claim(0).expect("nothing").commit();
+    assert!(rx.try_drain(8).expect("try_drain").is_none());
+    let mut places = tx.claim(5).expect("claim");
+    places[..2].copy_from_slice(&[quote(0), quote(1)]);
+    places.truncate(2);
+    places.truncate(4);
+    places.commit();
+    assert_eq!(take(&rx.drain(8).expect("drain"), 0), 2);
+    tx.close().expect("close");
+    refused(tx.claim(1), "Closed", &["ring 'ring' is closed"]);
+    refused(rx.drain(1), "Closed", &["ring 'ring' is closed"]);
+}
+
+#[test]
+fn elements_in_place_are_released_when_they_are_dropped() {
+    let scratch = Scratch::new("typed-unreleased");
+    let (mut tx, mut rx) = pair(&scratch, 4);
+    put(tx.claim(4).expect("claim"), 0);
+    assert_eq!(rx.drain(0).expect("nothing").len(), 0);
+    let elements = rx.drain(3).expect("drain");
+    assert!(!tx.try_send(&quote(4)).expect("try_send"), "they are still being read");
+    drop(elements);
+    assert!(tx.try_send(&quote(4)).expect("try_send"));
+    std::mem::forget(rx.drain(2).expect("drain")); // as if killed while it held two
+    drop(rx);
+    let mut rx = scratch.ring("ring").typed::<Quote>().consumer().expect("its successor");
+    let next = take(&rx.drain(8).expect("drain"), 3);
+    assert_eq!(take(&rx.drain(8).expect("drain"), next), 5);
 }
 
 #[test]

@@ -137,6 +137,9 @@ impl Consumer {
     #[inline(always)]
     pub(crate) fn look(&mut self, cursors: &Cursors) -> Result<(), Corrupt> {
         let tail = cursors.tail.0.load(Acquire); // C1, with P2: the messages below it are written
+        if tail == self.tail {
+            return Ok(());
+        }
         let most = self.capacity.wrapping_sub(self.tail.wrapping_sub(self.released));
         if tail.wrapping_sub(self.tail) > most {
             return Err(Corrupt { field: "tail", value: tail, expected: self.tail });

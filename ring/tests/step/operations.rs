@@ -9,7 +9,7 @@ use podring::{Create, Error};
 use crate::board::Board;
 use crate::handles::{RING, bytes, typed};
 use crate::message::{bytes_of, element_of, number, number_of, number_of_element};
-use crate::model::Model;
+use crate::model::{Kind, Model};
 use crate::starts::{LEN, LONG};
 use crate::trace::stand_still;
 
@@ -416,6 +416,31 @@ pub(crate) const TYPED_SEND_ALL: Operation = operation(
     send_three,
 );
 
+pub(crate) const TYPED_CLAIM: Operation = operation(
+    "typed claim of three, commit",
+    |post| {
+        let mut tx = typed(post.dir).producer().expect("a producer");
+        let elements = SENT.map(element_of);
+        let well = post.inside(|| match tx.try_claim(elements.len()) {
+            Ok(Some(mut places)) => {
+                let count = places.len();
+                places.copy_from_slice(&elements[..count]);
+                places.commit();
+                true
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        });
+        post.done(well);
+    },
+    attach_producer,
+    |ring| {
+        let capacity = Kind::Typed.capacity();
+        let in_one_piece = (capacity - ring.tail % capacity) as usize;
+        let _ = SENT.into_iter().take(in_one_piece).all(|number| ring.send(number));
+    },
+);
+
 pub(crate) const TYPED_CLOSE: Operation = operation(
     "typed close",
     |post| {
@@ -450,6 +475,24 @@ pub(crate) const TYPED_RECV_MANY: Operation = operation(
     nothing,
     |ring| {
         (0..3).map_while(|_| ring.receive()).for_each(|_| ());
+    },
+);
+
+pub(crate) const TYPED_DRAIN: Operation = operation(
+    "typed drain of three",
+    |post| {
+        let mut rx = typed(post.dir).consumer().expect("a consumer");
+        let drained = post.inside(|| {
+            let drain = rx.try_drain(3)?;
+            Ok::<_, Error>(drain.is_none_or(|drain| drain.iter().all(|one| number_of_element(one).is_some())))
+        });
+        post.done(drained.is_ok_and(|whole| whole));
+    },
+    nothing,
+    |ring| {
+        let capacity = Kind::Typed.capacity();
+        let in_one_piece = capacity - ring.head % capacity;
+        (0..in_one_piece.min(3)).map_while(|_| ring.receive()).for_each(|_| ());
     },
 );
 

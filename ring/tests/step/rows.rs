@@ -109,6 +109,8 @@ pub(crate) fn rows() -> Vec<Row> {
     add(typed, op::TYPED_SEND_ALL, &[Empty, Room(3), WrapAhead]);
     add(typed, op::TYPED_RECV, &receivers);
     add(typed, op::TYPED_RECV_MANY, &[One, Room(1), WrapBehind, Full]);
+    add(typed, op::TYPED_CLAIM, &[Empty, Room(1), WrapAhead, Full]);
+    add(typed, op::TYPED_DRAIN, &[Empty, One, WrapBehind, Full]);
     add(typed, op::TYPED_CLOSE, &[Empty, One]);
     add(typed, op::TYPED_ATTACH_PRODUCER, &[One, Full]);
     add(typed, op::TYPED_ATTACH_CONSUMER, &[One, Full]);
