@@ -21,8 +21,10 @@ pub enum Subject {
     Podring,
     /// Byte ring, copied in and out
     PodringCopy,
-    /// Ring of elements
+    /// Ring of elements, copied in and out
     PodringTyped,
+    /// Ring of elements, written and read in place
+    PodringTypedInPlace,
     /// Ring with many participants, written and read in place
     PodringMpmc,
     /// Ring of elements with many participants
@@ -124,6 +126,8 @@ enum Sizes {
 
 /// Elements of rings of many: each has code of its own, which takes its time to compile.
 const MANY_SIZES: &[usize] = &[8, 16, 64, 256];
+/// Elements in place, for the same reason.
+const IN_PLACE_SIZES: &[usize] = &[8, 64, 256, 1024];
 
 const ANYWHERE: &[Place] = &[Place::Thread, Place::Process, Place::Container];
 const ANY_WAIT: &[WaitName] = &[WaitName::Spin, WaitName::Adaptive, WaitName::Park];
@@ -163,6 +167,9 @@ impl Subject {
             Self::PodringCopy => Facts { name: "podring-copy", ..OWN },
             Self::PodringTyped => {
                 Facts { name: "podring-typed", sizes: Sizes::Elements(&content::SIZES), ..OWN }
+            }
+            Self::PodringTypedInPlace => {
+                Facts { name: "podring-typed-in-place", sizes: Sizes::Elements(IN_PLACE_SIZES), ..OWN }
             }
             Self::PodringMpmc => Facts { name: "podring-mpmc", many: true, ..OWN },
             Self::PodringMpmcTyped => {
@@ -290,6 +297,17 @@ pub fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
             }
         };
     }
+    macro_rules! elements_in_place {
+        ($transport:ident) => {
+            match case.size {
+                8 => visitor.visit::<$transport<1>, 1>(),
+                64 => visitor.visit::<$transport<8>, 8>(),
+                256 => visitor.visit::<$transport<32>, 32>(),
+                1024 => visitor.visit::<$transport<128>, 128>(),
+                size => return Err(no_element(size)),
+            }
+        };
+    }
     macro_rules! elements_of_many {
         ($transport:ident) => {
             match case.size {
@@ -302,8 +320,8 @@ pub fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
         };
     }
     use handicapped::Handicapped;
-    use podring::Typed;
     use podring::many::{Many, TypedMany};
+    use podring::{Typed, TypedInPlace};
     if case.handicap_ns != 0 {
         return Ok(match case.subject {
             Subject::Podring => visitor.visit::<Handicapped<podring::InPlace>, 0>(),
@@ -314,6 +332,7 @@ pub fn visit<V: Visitor>(case: &Case, visitor: V) -> Result<V::Out> {
         Subject::Podring => bytes!(podring::InPlace),
         Subject::PodringCopy => bytes!(podring::Copied),
         Subject::PodringTyped => elements!(Typed),
+        Subject::PodringTypedInPlace => elements_in_place!(TypedInPlace),
         Subject::PodringMpmc => bytes!(Many),
         Subject::PodringMpmcTyped => elements_of_many!(TypedMany),
         #[cfg(feature = "peers")]

@@ -330,3 +330,87 @@ impl<const WORDS: usize> Rx for TypedRx<WORDS> {
         self.rx.stats().parks
     }
 }
+
+/// A ring of elements of `WORDS` words: `claim` and `drain`, of one or of many.
+#[derive(Debug)]
+pub struct TypedInPlace<const WORDS: usize>(Typed<WORDS>);
+
+/// The writing end of [`TypedInPlace`].
+#[derive(Debug)]
+pub struct TypedInPlaceTx<const WORDS: usize>(TypedProducer<[u64; WORDS]>);
+
+/// The reading end of [`TypedInPlace`].
+#[derive(Debug)]
+pub struct TypedInPlaceRx<const WORDS: usize>(TypedConsumer<[u64; WORDS]>);
+
+impl<const WORDS: usize> Transport for TypedInPlace<WORDS> {
+    type Tx<'a> = TypedInPlaceTx<WORDS>;
+    type Rx<'a> = TypedInPlaceRx<WORDS>;
+
+    fn create(spec: &Spec) -> Result<Self> {
+        Typed::create(spec).map(Self)
+    }
+
+    fn join(spec: &Spec) -> Result<Self> {
+        Typed::join(spec).map(Self)
+    }
+
+    fn tx<'a>(&'a self, _: Poll<'a>) -> Result<TypedInPlaceTx<WORDS>> {
+        Ok(TypedInPlaceTx(self.0.options().producer()?))
+    }
+
+    fn rx<'a>(&'a self, _: Poll<'a>) -> Result<TypedInPlaceRx<WORDS>> {
+        Ok(TypedInPlaceRx(self.0.options().consumer()?))
+    }
+}
+
+impl<const WORDS: usize> Tx for TypedInPlaceTx<WORDS> {
+    #[inline(always)]
+    fn send(&mut self, _size: usize, write: impl FnOnce(&mut [u8])) -> Result<()> {
+        let mut places = self.0.claim(1)?;
+        write(bytemuck::cast_slice_mut(&mut places[0]));
+        places.commit();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn send_many(
+        &mut self,
+        count: usize,
+        _size: usize,
+        mut write: impl FnMut(usize, &mut [u8]),
+    ) -> Result<()> {
+        let mut sent = 0;
+        while sent < count {
+            let mut places = self.0.claim(count - sent)?;
+            for place in places.iter_mut() {
+                write(sent, bytemuck::cast_slice_mut(place));
+                sent += 1;
+            }
+            places.commit();
+        }
+        Ok(())
+    }
+
+    fn give_up(&mut self) {
+        // The error to tell is the one before.
+        let _ = self.0.close();
+    }
+}
+
+impl<const WORDS: usize> Rx for TypedInPlaceRx<WORDS> {
+    #[inline(always)]
+    fn recv<R>(&mut self, read: impl FnOnce(&[u8]) -> R) -> Result<R> {
+        Ok(read(bytemuck::cast_slice(&self.0.drain(1)?[0])))
+    }
+
+    #[inline(always)]
+    fn recv_many(&mut self, most: usize, mut read: impl FnMut(&[u8]) -> bool) -> Result<usize> {
+        let elements = self.0.drain(most)?;
+        Ok(elements.iter().take_while(|element| read(bytemuck::cast_slice(*element))).count())
+    }
+
+    fn parks(&self) -> u64 {
+        self.0.stats().parks
+    }
+}
