@@ -24,6 +24,7 @@ pub struct Claim<'a> {
     producer: &'a mut Producer,
     /// The messages of the batch it belongs to.
     held: Option<&'a mut u32>,
+    ticket: u64,
     bytes: *mut u8,
     len: usize,
 }
@@ -37,13 +38,13 @@ impl<'a> Claim<'a> {
         ticket: u64,
         len: usize,
     ) -> Self {
-        let bytes = producer.writer.core.region.payload(ticket, SLOT_HEADER);
-        Self { producer, held, bytes, len }
+        let bytes = producer.writer.core.region.table().payload(ticket, SLOT_HEADER);
+        Self { producer, held, ticket, bytes, len }
     }
 
     /// The message's id: its place in the one order of all messages of the ring.
     pub fn id(&self) -> u64 {
-        self.producer.writer.claimed().unwrap_or_default()
+        self.ticket
     }
 
     /// Sends the message.
@@ -66,17 +67,20 @@ impl<'a> Claim<'a> {
 
     #[inline(always)]
     fn put(&mut self) {
-        let Self { producer, held, len, .. } = self;
+        let Self { producer, held, ticket, len, .. } = self;
         let writer = &mut producer.writer;
-        if writer.core.region.is_foreign() {
+        let region = &writer.core.region;
+        if region.is_foreign() {
             return;
         }
-        let Some(ticket) = writer.claimed() else { return };
         let len = *len as u64;
-        writer.core.region.slot_length(ticket).set(len);
+        region.slot_length(&region.table(), *ticket).set(len);
         match held {
-            Some(held) => **held += u32::from(writer.publish_quietly(len)),
-            None => writer.publish(len),
+            Some(held) => {
+                writer.publish_quietly(*ticket, len);
+                **held += 1;
+            }
+            None => writer.publish(*ticket, len),
         }
     }
 }
@@ -262,7 +266,7 @@ impl<'a> Message<'a> {
     #[inline(always)]
     pub(super) fn new(consumer: &'a mut Consumer, taken: Taken) -> Result<Self> {
         let len = consumer.length(taken)?;
-        let bytes = consumer.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
+        let bytes = consumer.reader.core.region.table().payload(taken.ticket(), SLOT_HEADER);
         Ok(Self { consumer, bytes, len })
     }
 
@@ -371,7 +375,7 @@ impl<'a> Drain<'a> {
         let Some(taken) = taken else { return Ok(None) };
         self.len = self.consumer.length(taken)?;
         self.last = Some(taken);
-        let bytes = self.consumer.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
+        let bytes = self.consumer.reader.core.region.table().payload(taken.ticket(), SLOT_HEADER);
         // SAFETY: as in `Message::deref`; released when the drain, which the slice borrows, goes on.
         Ok(Some(unsafe { slice::from_raw_parts(bytes, self.len) }))
     }
