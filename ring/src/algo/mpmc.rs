@@ -320,7 +320,7 @@ impl Table<'_> {
     /// The claim before it is recorded first: once the counter names somebody else, nothing but its slot could.
     #[inline(always)]
     fn advance(&self, counter: &AtomicU64, seen: Turn, seat: u8, [from, to]: [Stage; 2]) -> Result<(), Turn> {
-        if seen.seat() != seat {
+        if !seen.names(seat) {
             self.record(seen, from, to);
         }
         let next = Turn::new(after(seen.ticket(), 1), seat, Stage::Free);

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use super::reader::Taken;
 use super::{Consumer, Producer};
 use crate::Result;
+use crate::algo::mpmc::Table;
 use crate::copy;
 use crate::shm::header::SLOT_HEADER;
+use crate::shm::region::Region;
 use crate::waiting::Until;
 
 /// A slot for one message, to be written in place: a `[u8]` of exactly the length claimed, holding whatever
@@ -69,19 +71,35 @@ impl<'a> Claim<'a> {
     fn put(&mut self) {
         let Self { producer, held, ticket, len, .. } = self;
         let writer = &mut producer.writer;
-        let region = &writer.core.region;
-        if region.is_foreign() {
+        if writer.core.region.is_foreign() {
             return;
         }
         let len = *len as u64;
-        region.slot_length(&region.table(), *ticket).set(len);
         match held {
             Some(held) => {
-                writer.publish_quietly(*ticket, len);
+                writer.publish_quietly(*ticket, len, put_length(len));
                 **held += 1;
             }
-            None => writer.publish(*ticket, len),
+            None => writer.publish(*ticket, len, put_length(len)),
         }
+    }
+}
+
+/// What writes the length of a message into a slot that its caller has claimed, in a ring of messages of any length.
+#[inline(always)]
+fn put_length(len: u64) -> impl FnOnce(&Region, &Table<'_>, u64) {
+    move |region, table, ticket| region.slot_length(table, ticket).set(len)
+}
+
+/// What writes a message into a slot that its caller has claimed; it is no longer than the ring takes.
+#[inline(always)]
+pub(super) fn put(message: &[u8]) -> impl FnOnce(&Region, &Table<'_>, u64) {
+    move |region, table, ticket| {
+        region.slot_length(table, ticket).set(message.len() as u64);
+        let place = table.payload(ticket, SLOT_HEADER);
+        // SAFETY: a slot has room for the largest message, its payload begins at a multiple of eight and is this
+        // producer's alone until it is published; the message is the caller's memory.
+        unsafe { copy::into_ring(message.as_ptr(), place, message.len()) };
     }
 }
 

@@ -15,6 +15,7 @@ use crate::copy;
 use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
 use crate::shm::header::element_header;
+use crate::shm::region::Region;
 use crate::stats::Stats;
 use crate::waiting::Until;
 
@@ -55,8 +56,7 @@ impl<T: Pod> TypedProducer<T> {
         }
         let ticket = self.writer.try_claim()?;
         if let Some(ticket) = ticket {
-            self.put(ticket, element);
-            self.writer.publish(ticket, size_of::<T>() as u64);
+            self.publish(ticket, element);
         }
         Ok(ticket.is_some())
     }
@@ -103,8 +103,7 @@ impl<T: Pod> TypedProducer<T> {
                 };
                 match ticket {
                     Ok(ticket) => {
-                        self.put(ticket, element);
-                        self.writer.publish_quietly(ticket, size_of::<T>() as u64);
+                        self.writer.publish_quietly(ticket, size_of::<T>() as u64, put(element));
                         unannounced += 1;
                     }
                     Err(error) => {
@@ -128,21 +127,20 @@ impl<T: Pod> TypedProducer<T> {
 
     #[inline(always)]
     fn send_at_once(&mut self, element: &T) -> bool {
-        self.writer.send_at_once(size_of::<T>() as u64, |table, ticket| put(table, ticket, element))
+        self.writer.send_at_once(size_of::<T>() as u64, put(element))
     }
 
     #[cold]
     #[inline(never)]
     fn send_later(&mut self, element: &T, until: Until) -> Result<()> {
         let ticket = self.writer.wait_for_slot(until)?;
-        self.put(ticket, element);
-        self.writer.publish(ticket, size_of::<T>() as u64);
+        self.publish(ticket, element);
         Ok(())
     }
 
     #[inline(always)]
-    fn put(&mut self, ticket: u64, element: &T) {
-        put(&self.writer.core.region.table(), ticket, element);
+    fn publish(&mut self, ticket: u64, element: &T) {
+        self.writer.publish(ticket, size_of::<T>() as u64, put(element));
     }
 
     /// Marks that this producer is done, as [`mpmc::Producer::close`](super::Producer::close).
@@ -192,13 +190,15 @@ const fn header<T>() -> u64 {
     element_header(align_of::<T>() as u64)
 }
 
-/// Writes an element into a slot that the caller has claimed.
+/// What writes an element into a slot that its caller has claimed, in a ring of this type.
 #[inline(always)]
-fn put<T: Pod>(table: &Table<'_>, ticket: u64, element: &T) {
-    let place = table.payload(ticket, header::<T>()).cast::<T>();
-    // SAFETY: the payload has the element's size and alignment (the identity was checked to have the type's, and the
-    // stride and header follow from it), and is this producer's alone until it is published.
-    unsafe { copy::elements_into_ring(element, place, 1) };
+fn put<T: Pod>(element: &T) -> impl FnOnce(&Region, &Table<'_>, u64) {
+    move |_, table, ticket| {
+        let place = table.payload(ticket, header::<T>()).cast::<T>();
+        // SAFETY: the payload has the element's size and alignment (the identity was checked to have the type's, and the
+        // stride and header follow from it), and is this producer's alone until it is published.
+        unsafe { copy::elements_into_ring(element, place, 1) };
+    }
 }
 
 /// Copies the element out of a slot that the caller has claimed.

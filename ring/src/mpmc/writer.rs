@@ -4,6 +4,8 @@ use crate::Result;
 use crate::algo::mpmc::Table;
 use crate::algo::turn::Stage;
 use crate::participant::Participant;
+use crate::shm::header::Counters;
+use crate::shm::region::Region;
 use crate::waiting::Until;
 
 /// No tickets: they have 55 bits.
@@ -38,16 +40,12 @@ impl Writer {
     /// Claims a slot if one look is enough, has it written and hands it to the consumers. The claim is not remembered:
     /// `write` does not panic. False: nothing was sent, and the other ways to claim find out why.
     #[inline(always)]
-    pub(crate) fn send_at_once(&mut self, bytes: u64, write: impl FnOnce(&Table<'_>, u64)) -> bool {
+    pub(crate) fn send_at_once(&mut self, bytes: u64, write: impl FnOnce(&Region, &Table<'_>, u64)) -> bool {
         let (table, counters) = (self.core.region.table(), self.core.counters());
         let Some(ticket) = self.look(&table) else { return false };
-        write(&table, ticket);
-        table.publish(ticket);
-        counters.messages.add(1);
-        counters.bytes.add(bytes);
-        if table.cursors.items.0.notify_some(1) {
-            self.core.seat().has_woken();
-        }
+        write(&self.core.region, &table, ticket);
+        self.hand_over(&table, counters, ticket, bytes);
+        self.announce(&table, 1);
         true
     }
 
@@ -120,25 +118,31 @@ impl Writer {
         Ok(ticket)
     }
 
-    /// Hands the claimed slot to the consumers, and wakes one that sleeps.
+    /// Has the claimed slot written and hands it to the consumers, and wakes one that sleeps.
     #[inline(always)]
-    pub(crate) fn publish(&mut self, ticket: u64, bytes: u64) {
-        self.publish_quietly(ticket, bytes);
+    pub(crate) fn publish(&mut self, ticket: u64, bytes: u64, write: impl FnOnce(&Region, &Table<'_>, u64)) {
+        self.publish_quietly(ticket, bytes, write);
         self.wake(1);
     }
 
-    /// Hands the claimed slot to the consumers.
+    /// Has the claimed slot written and hands it to the consumers.
     #[inline(always)]
-    pub(crate) fn publish_quietly(&mut self, ticket: u64, bytes: u64) {
+    pub(crate) fn publish_quietly(
+        &mut self,
+        ticket: u64,
+        bytes: u64,
+        write: impl FnOnce(&Region, &Table<'_>, u64),
+    ) {
         debug_assert_eq!(self.claimed, ticket);
         self.claimed = NONE;
-        self.core.region.table().publish(ticket);
-        self.count(bytes);
+        let (table, counters) = (self.core.region.table(), self.core.counters());
+        write(&self.core.region, &table, ticket);
+        self.hand_over(&table, counters, ticket, bytes);
     }
 
     #[inline(always)]
-    fn count(&self, bytes: u64) {
-        let counters = self.core.counters();
+    fn hand_over(&self, table: &Table<'_>, counters: &Counters, ticket: u64, bytes: u64) {
+        table.publish(ticket);
         counters.messages.add(1);
         counters.bytes.add(bytes);
     }
@@ -146,7 +150,12 @@ impl Writer {
     /// Wakes as many consumers as there are new messages.
     #[inline(always)]
     pub(crate) fn wake(&self, messages: u32) {
-        if self.core.cursors().items.0.notify_some(messages) {
+        self.announce(&self.core.region.table(), messages);
+    }
+
+    #[inline(always)]
+    fn announce(&self, table: &Table<'_>, messages: u32) {
+        if table.cursors.items.0.notify_some(messages) {
             self.core.seat().has_woken();
         }
     }
