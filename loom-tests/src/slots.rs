@@ -95,10 +95,10 @@ impl Ring {
             |_| Slot { state: AtomicU64::slot(), length: AtomicU64::place(), payload: AtomicU64::place() };
         let area: Box<[Slot]> = (0..slots).map(slot).collect();
         let base = area.as_ptr().cast_mut().cast::<u8>();
-        // SAFETY: the area has this many slots, a power of two, each as large as the stride below, aligned as an array
+        // SAFETY: the area has this many slots, a power of two, each as many words as below, aligned as an array
         // of them is, and lives as long as the ring, which owns it.
         let places = unsafe { Slots::new(base, slots) };
-        let rows = Rows { slots: places, stride: size_of::<Slot>(), capacity: slots };
+        let rows = Rows { slots: places, words: size_of::<Slot>() / 8, capacity: slots };
         let ring = Self {
             cursors: Cursors::default(),
             area,
@@ -116,7 +116,7 @@ impl Ring {
     }
 
     fn table(&self) -> Table<'_> {
-        Table { cursors: &self.cursors, rows: &self.rows }
+        Table { cursors: &self.cursors, rows: self.rows }
     }
 
     fn slot(&self, ticket: u64) -> &Slot {

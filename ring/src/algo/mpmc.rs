@@ -45,17 +45,27 @@ pub(crate) struct Behind {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Rows {
     pub(crate) slots: Slots,
-    /// Bytes from slot to slot, a multiple of eight.
-    pub(crate) stride: usize,
+    /// Words of eight bytes from slot to slot.
+    pub(crate) words: usize,
     /// Slots, a power of two, at least two.
     pub(crate) capacity: u64,
 }
 
-/// A ring of slots, as seen by one participant. Two pointers, so that it is passed in registers.
+/// A ring of slots, as seen by one participant. It holds where they are itself, so that an operation that makes one reads
+/// that once, not again behind each of its atomic steps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Table<'a> {
     pub(crate) cursors: &'a Cursors,
-    pub(crate) rows: &'a Rows,
+    pub(crate) rows: Rows,
+}
+
+/// Why one look did not get a claim.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Missed {
+    /// The slot of the ticket that the counter held was something else.
+    Slot { seen: Turn, slot: Turn },
+    /// Somebody else got the ticket; the counter now holds this.
+    Counter(Turn),
 }
 
 impl Table<'_> {
@@ -64,33 +74,59 @@ impl Table<'_> {
         self.slot(index).store(Turn::of(index, Stage::Free).0, Relaxed);
     }
 
+    /// Where the slot of a ticket begins.
+    #[inline(always)]
+    pub(crate) fn place(&self, ticket: u64) -> *mut u8 {
+        self.rows.slots.at(ticket, self.rows.words * 8)
+    }
+
+    /// Where the payload of a slot begins, behind a header of the ring's kind; it has room for the largest message,
+    /// rounded up to a multiple of eight.
+    #[inline(always)]
+    pub(crate) fn payload(&self, ticket: u64, header: u64) -> *mut u8 {
+        self.place(ticket).wrapping_add(header as usize)
+    }
+
     #[inline(always)]
     pub(crate) fn slot(&self, ticket: u64) -> &AtomicU64 {
-        self.rows.slots.state(ticket, self.rows.stride)
+        self.rows.slots.state(ticket, self.rows.words)
     }
 
     /// Claims the next slot for writing, in the name of `seat`; `None` if the ring is full. The caller has no other
     /// claim to write.
-    #[inline(always)]
     pub(crate) fn claim(&self, seat: u8) -> Result<Option<u64>, Corrupt> {
-        let tail = &self.cursors.tail.0;
-        let mut seen = Turn(tail.load(Acquire)); // T1, with T2: the claims before it are recorded
-        for _ in 0..ROUNDS {
-            let ticket = seen.ticket();
-            let slot = Turn(self.slot(ticket).load(Acquire)); // M1, with M2: its last reader is done
-            if slot == Turn::of(ticket, Stage::Free) {
-                match self.advance(tail, seen, seat, [Stage::Free, Stage::Writing]) {
-                    Ok(()) => return Ok(Some(ticket)),
-                    Err(now) => seen = now,
-                }
-                continue;
-            }
-            match self.not_free(seen, slot)? {
-                Some(now) => seen = now,
-                None => return Ok(None),
-            }
+        let mut look = self.try_claim(seat);
+        for _ in 1..ROUNDS {
+            let seen = match look {
+                Ok(ticket) => return Ok(Some(ticket)),
+                Err(Missed::Counter(now)) => now,
+                Err(Missed::Slot { seen, slot }) => match self.not_free(seen, slot)? {
+                    Some(now) => now,
+                    None => return Ok(None),
+                },
+            };
+            look = self.claim_at(seen, seat);
         }
-        Ok(None)
+        Ok(look.ok())
+    }
+
+    /// The same with a single look, for whoever calls [`Table::claim`] if that was not enough.
+    #[inline(always)]
+    pub(crate) fn try_claim(&self, seat: u8) -> Result<u64, Missed> {
+        let seen = Turn(self.cursors.tail.0.load(Acquire)); // T1, with T2: the claims before it are recorded
+        self.claim_at(seen, seat)
+    }
+
+    /// Claims the ticket that the tail held when it was `seen`.
+    #[inline(always)]
+    fn claim_at(&self, seen: Turn, seat: u8) -> Result<u64, Missed> {
+        let ticket = seen.ticket();
+        let slot = Turn(self.slot(ticket).load(Acquire)); // M1, with M2: its last reader is done
+        if slot != Turn::of(ticket, Stage::Free) {
+            return Err(Missed::Slot { seen, slot });
+        }
+        let advanced = self.advance(&self.cursors.tail.0, seen, seat, [Stage::Free, Stage::Writing]);
+        advanced.map(|()| ticket).map_err(Missed::Counter)
     }
 
     /// What a slot means that was not free when the tail was `seen`: `None`, that the ring is full, or what the tail
@@ -122,29 +158,42 @@ impl Table<'_> {
     }
 
     /// Claims the next message for reading, in the name of `seat`. The caller has no other message to read.
-    #[inline(always)]
     pub(crate) fn take(&self, seat: u8) -> Result<Next, Corrupt> {
-        let head = &self.cursors.head.0;
-        let mut seen = Turn(head.load(Acquire)); // H1, with H2: the claims before it are recorded
-        for _ in 0..ROUNDS {
-            let ticket = seen.ticket();
-            let slot = Turn(self.slot(ticket).load(Acquire)); // M4, with M3: the message is written
-            if slot == Turn::of(ticket, Stage::Ready) {
-                match self.advance(head, seen, seat, [Stage::Ready, Stage::Reading]) {
-                    Ok(()) => return Ok(Next::Message(ticket)),
-                    Err(now) => seen = now,
-                }
-                continue;
-            }
-            if slot == Turn::of(ticket, Stage::Free) {
-                return Ok(Next::Nothing);
-            }
-            match self.not_ready(seat, seen, slot)? {
+        let mut look = self.try_take(seat);
+        for _ in 1..ROUNDS {
+            let seen = match look {
                 Ok(next) => return Ok(next),
-                Err(now) => seen = now,
-            }
+                Err(Missed::Counter(now)) => now,
+                Err(Missed::Slot { seen, slot }) => match self.not_ready(seat, seen, slot)? {
+                    Ok(next) => return Ok(next),
+                    Err(now) => now,
+                },
+            };
+            look = self.take_at(seen, seat);
         }
-        Ok(Next::Nothing)
+        Ok(look.unwrap_or(Next::Nothing))
+    }
+
+    /// The same with a single look, for whoever calls [`Table::take`] if that was not enough.
+    #[inline(always)]
+    pub(crate) fn try_take(&self, seat: u8) -> Result<Next, Missed> {
+        let seen = Turn(self.cursors.head.0.load(Acquire)); // H1, with H2: the claims before it are recorded
+        self.take_at(seen, seat)
+    }
+
+    /// Claims the message of the ticket that the head held when it was `seen`.
+    #[inline(always)]
+    fn take_at(&self, seen: Turn, seat: u8) -> Result<Next, Missed> {
+        let ticket = seen.ticket();
+        let slot = Turn(self.slot(ticket).load(Acquire)); // M4, with M3: the message is written
+        if slot == Turn::of(ticket, Stage::Ready) {
+            let advanced = self.advance(&self.cursors.head.0, seen, seat, [Stage::Ready, Stage::Reading]);
+            return advanced.map(|()| Next::Message(ticket)).map_err(Missed::Counter);
+        }
+        if slot == Turn::of(ticket, Stage::Free) {
+            return Ok(Next::Nothing);
+        }
+        Err(Missed::Slot { seen, slot })
     }
 
     /// What a slot means that was neither ready nor free when the head was `seen`: what there is to have, or, as an error,
@@ -182,7 +231,7 @@ impl Table<'_> {
     /// knows messages to have been given back.
     #[inline(always)]
     pub(crate) fn adopt(&self, seat: u8, seen: &mut u64) -> Result<Option<u64>, Corrupt> {
-        let now = self.cursors.returns.0.load(Acquire); // G1, with G2: what was given back is marked so
+        let now = self.returns();
         if now == *seen {
             return Ok(None);
         }
@@ -191,6 +240,12 @@ impl Table<'_> {
             *seen = now;
         }
         Ok(found)
+    }
+
+    /// How many times messages may have been given back: if that is what the caller knows, there is none to adopt.
+    #[inline(always)]
+    pub(crate) fn returns(&self) -> u64 {
+        self.cursors.returns.0.load(Acquire) // G1, with G2: what was given back is marked so
     }
 
     #[cold]
@@ -265,7 +320,7 @@ impl Table<'_> {
     /// The claim before it is recorded first: once the counter names somebody else, nothing but its slot could.
     #[inline(always)]
     fn advance(&self, counter: &AtomicU64, seen: Turn, seat: u8, [from, to]: [Stage; 2]) -> Result<(), Turn> {
-        if seen.seat() != seat {
+        if !seen.names(seat) {
             self.record(seen, from, to);
         }
         let next = Turn::new(after(seen.ticket(), 1), seat, Stage::Free);

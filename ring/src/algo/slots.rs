@@ -40,13 +40,13 @@ impl Slots {
         unsafe { &*place }
     }
 
-    /// The word at the beginning of the slot at `position`, slots being `stride` bytes apart, a multiple of eight.
+    /// The word at the beginning of the slot at `position`, slots being `words` words of eight bytes apart.
     #[inline(always)]
-    #[allow(clippy::cast_ptr_alignment)] // `new` was promised it, and the stride keeps it
-    pub(crate) fn state(&self, position: u64, stride: usize) -> &AtomicU64 {
-        let place = self.at(position, stride & !7).cast::<AtomicU64>();
-        // SAFETY: inside the area (its stride is this one, or larger by less than eight) and aligned; all-integer
-        // memory is a valid atomic, and this word is only ever accessed as one.
+    #[allow(clippy::cast_ptr_alignment)] // `new` was promised it, and whole words keep it
+    pub(crate) fn state(&self, position: u64, words: usize) -> &AtomicU64 {
+        let place = self.at(position, words * 8).cast::<AtomicU64>();
+        // SAFETY: inside the area and aligned (`new`: base is aligned, and slots are whole words); all-integer memory is
+        // a valid atomic, and this word is only ever accessed as one.
         unsafe { &*place }
     }
 }

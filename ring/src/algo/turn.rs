@@ -59,6 +59,12 @@ impl Turn {
         (self.0 >> SEAT_SHIFT & SEAT) as u8
     }
 
+    /// Whether it names this seat.
+    #[inline(always)]
+    pub(crate) const fn names(self, seat: u8) -> bool {
+        (self.0 ^ Self::new(0, seat, Stage::Free).0) & SEAT << SEAT_SHIFT == 0
+    }
+
     /// `None`: no participant writes that.
     #[inline(always)]
     pub(crate) const fn stage(self) -> Option<Stage> {

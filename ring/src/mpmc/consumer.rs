@@ -211,7 +211,8 @@ impl Consumer {
     /// The length of a message that was taken, checked.
     #[inline(always)]
     pub(super) fn length(&mut self, taken: Taken) -> Result<usize> {
-        let len = self.reader.core.region.slot_length(taken.ticket()).get();
+        let region = &self.reader.core.region;
+        let len = region.slot_length(&region.table(), taken.ticket()).get();
         if len > self.largest {
             return Err(self.bad_length(len));
         }
@@ -256,7 +257,7 @@ impl Consumer {
     #[inline(always)]
     fn copy_out(&mut self, taken: Taken, to: *mut u8) -> Result<usize> {
         let len = self.length(taken)?;
-        let from = self.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
+        let from = self.reader.core.region.table().payload(taken.ticket(), SLOT_HEADER);
         // SAFETY: the payload has room for the largest message, rounded up to eight, and the length was checked against
         // it; it is ours until released and starts at a multiple of eight. The target is private and large enough.
         #[allow(unsafe_code)]

@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use super::reader::Taken;
 use super::{Consumer, Producer};
 use crate::Result;
+use crate::algo::mpmc::Table;
 use crate::copy;
 use crate::shm::header::SLOT_HEADER;
+use crate::shm::region::Region;
 use crate::waiting::Until;
 
 /// A slot for one message, to be written in place: a `[u8]` of exactly the length claimed, holding whatever
@@ -24,6 +26,7 @@ pub struct Claim<'a> {
     producer: &'a mut Producer,
     /// The messages of the batch it belongs to.
     held: Option<&'a mut u32>,
+    ticket: u64,
     bytes: *mut u8,
     len: usize,
 }
@@ -37,13 +40,13 @@ impl<'a> Claim<'a> {
         ticket: u64,
         len: usize,
     ) -> Self {
-        let bytes = producer.writer.core.region.payload(ticket, SLOT_HEADER);
-        Self { producer, held, bytes, len }
+        let bytes = producer.writer.core.region.table().payload(ticket, SLOT_HEADER);
+        Self { producer, held, ticket, bytes, len }
     }
 
     /// The message's id: its place in the one order of all messages of the ring.
     pub fn id(&self) -> u64 {
-        self.producer.writer.claimed().unwrap_or_default()
+        self.ticket
     }
 
     /// Sends the message.
@@ -66,18 +69,37 @@ impl<'a> Claim<'a> {
 
     #[inline(always)]
     fn put(&mut self) {
-        let Self { producer, held, len, .. } = self;
+        let Self { producer, held, ticket, len, .. } = self;
         let writer = &mut producer.writer;
         if writer.core.region.is_foreign() {
             return;
         }
-        let Some(ticket) = writer.claimed() else { return };
         let len = *len as u64;
-        writer.core.region.slot_length(ticket).set(len);
         match held {
-            Some(held) => **held += u32::from(writer.publish_quietly(len)),
-            None => writer.publish(len),
+            Some(held) => {
+                writer.publish_quietly(*ticket, len, put_length(len));
+                **held += 1;
+            }
+            None => writer.publish(*ticket, len, put_length(len)),
         }
+    }
+}
+
+/// What writes the length of a message into a slot that its caller has claimed, in a ring of messages of any length.
+#[inline(always)]
+fn put_length(len: u64) -> impl FnOnce(&Region, &Table<'_>, u64) {
+    move |region, table, ticket| region.slot_length(table, ticket).set(len)
+}
+
+/// What writes a message into a slot that its caller has claimed; it is no longer than the ring takes.
+#[inline(always)]
+pub(super) fn put(message: &[u8]) -> impl FnOnce(&Region, &Table<'_>, u64) {
+    move |region, table, ticket| {
+        region.slot_length(table, ticket).set(message.len() as u64);
+        let place = table.payload(ticket, SLOT_HEADER);
+        // SAFETY: a slot has room for the largest message, its payload begins at a multiple of eight and is this
+        // producer's alone until it is published; the message is the caller's memory.
+        unsafe { copy::into_ring(message.as_ptr(), place, message.len()) };
     }
 }
 
@@ -262,7 +284,7 @@ impl<'a> Message<'a> {
     #[inline(always)]
     pub(super) fn new(consumer: &'a mut Consumer, taken: Taken) -> Result<Self> {
         let len = consumer.length(taken)?;
-        let bytes = consumer.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
+        let bytes = consumer.reader.core.region.table().payload(taken.ticket(), SLOT_HEADER);
         Ok(Self { consumer, bytes, len })
     }
 
@@ -371,7 +393,7 @@ impl<'a> Drain<'a> {
         let Some(taken) = taken else { return Ok(None) };
         self.len = self.consumer.length(taken)?;
         self.last = Some(taken);
-        let bytes = self.consumer.reader.core.region.payload(taken.ticket(), SLOT_HEADER);
+        let bytes = self.consumer.reader.core.region.table().payload(taken.ticket(), SLOT_HEADER);
         // SAFETY: as in `Message::deref`; released when the drain, which the slice borrows, goes on.
         Ok(Some(unsafe { slice::from_raw_parts(bytes, self.len) }))
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::guard::{Batch, Claim};
+use super::guard::{Batch, Claim, put};
 use super::writer::Writer;
 use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
@@ -38,8 +38,7 @@ impl Producer {
     /// [`Error::Replaced`].
     #[inline(always)]
     pub fn send(&mut self, message: &[u8]) -> Result<()> {
-        self.claim(message.len())?.send(message);
-        Ok(())
+        self.send_until(message, Until::Forever)
     }
 
     /// Sends a message if there is room: `false` means the ring is full and nothing was sent.
@@ -50,6 +49,10 @@ impl Producer {
     #[inline(always)]
     #[must_use = "a full ring takes nothing"]
     pub fn try_send(&mut self, message: &[u8]) -> Result<bool> {
+        self.check(message.len())?;
+        if self.send_at_once(message) {
+            return Ok(true);
+        }
         let claim = self.try_claim(message.len())?;
         let taken = claim.is_some();
         if let Some(claim) = claim {
@@ -65,8 +68,7 @@ impl Producer {
     /// As [`Producer::send`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn send_timeout(&mut self, message: &[u8], timeout: Duration) -> Result<()> {
-        self.claim_timeout(message.len(), timeout)?.send(message);
-        Ok(())
+        self.send_until(message, Until::After(timeout))
     }
 
     /// Sends a message; blocks while the ring is full, until `deadline` at the latest.
@@ -76,8 +78,7 @@ impl Producer {
     /// As [`Producer::send`], and [`Error::Timeout`].
     #[inline(always)]
     pub fn send_deadline(&mut self, message: &[u8], deadline: Instant) -> Result<()> {
-        self.claim_deadline(message.len(), deadline)?.send(message);
-        Ok(())
+        self.send_until(message, Until::At(deadline))
     }
 
     /// Claims a slot for a message of `len` bytes, to be written in place; blocks while the ring is full.
@@ -123,6 +124,26 @@ impl Producer {
     #[inline(always)]
     pub fn claim_deadline(&mut self, len: usize, deadline: Instant) -> Result<Claim<'_>> {
         self.claim_until(len, Until::At(deadline))
+    }
+
+    #[inline(always)]
+    fn send_until(&mut self, message: &[u8], until: Until) -> Result<()> {
+        self.check(message.len())?;
+        if self.send_at_once(message) { Ok(()) } else { self.send_later(message, until) }
+    }
+
+    /// The message is none too large.
+    #[inline(always)]
+    fn send_at_once(&mut self, message: &[u8]) -> bool {
+        self.writer.send_at_once(message.len() as u64, put(message))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_later(&mut self, message: &[u8], until: Until) -> Result<()> {
+        let ticket = self.writer.wait_for_slot(until)?;
+        Claim::new(self, None, ticket, message.len()).send(message);
+        Ok(())
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::num::NonZeroU64;
 
 use crate::Result;
 use crate::algo::corrupt::Corrupt;
-use crate::algo::mpmc::Next;
+use crate::algo::mpmc::{Next, Table};
 use crate::algo::stream::Drained;
 use crate::algo::turn::Stage;
 use crate::participant::Participant;
@@ -72,28 +72,66 @@ impl Reader {
         Ok(Self { core, taken: None, finding })
     }
 
+    /// Takes the next message if one look finds it. Whatever was the matter if it does not, the other ways to take find
+    /// out.
+    #[inline(always)]
+    pub(crate) fn take_at_once(&mut self) -> Option<Taken> {
+        let Some(Next::Message(ticket)) = self.look(&self.core.region.table()) else { return None };
+        self.taken = Some(Taken::new(ticket, false));
+        self.taken
+    }
+
+    /// Takes the next message if one look finds it, has it read and gives it back. It is not remembered as taken: `read`
+    /// does not panic. Returns what `read` does, and the ticket.
+    #[cfg(feature = "bytemuck")]
+    #[inline(always)]
+    pub(crate) fn recv_at_once<R>(
+        &mut self,
+        bytes: u64,
+        read: impl FnOnce(&Table<'_>, u64) -> R,
+    ) -> Option<(R, u64)> {
+        let (table, counters) = (self.core.region.table(), self.core.counters());
+        let Some(Next::Message(ticket)) = self.look(&table) else { return None };
+        let result = read(&table, ticket);
+        counters.messages.add(1);
+        counters.bytes.add(bytes);
+        table.release(ticket);
+        if table.cursors.space.0.notify_some(1) {
+            self.core.seat().has_woken();
+        }
+        Some((result, ticket))
+    }
+
+    /// One look at what comes next; `None`, if it takes more than that to tell.
+    #[inline(always)]
+    fn look(&self, table: &Table<'_>) -> Option<Next> {
+        let ready = !self.core.region.is_foreign() && self.taken.is_none();
+        if !ready || table.returns() != self.finding.returns {
+            return None;
+        }
+        table.try_take(self.core.number as u8).ok()
+    }
+
     /// Takes the next message, if there is one.
     #[inline(always)]
     pub(crate) fn try_take(&mut self) -> Result<Option<Taken>> {
-        self.begin()?;
-        self.taken = match self.finding.take(&self.core) {
-            Ok(Drained::Found(taken)) => Some(taken),
-            Ok(Drained::Ended) if !self.finding.must_tell(&self.core) => return self.nothing(),
-            other => self.find_otherwise(other)?,
-        };
-        Ok(self.taken)
+        match self.look(&self.core.region.table()) {
+            Some(Next::Message(ticket)) => {
+                self.taken = Some(Taken::new(ticket, false));
+                Ok(self.taken)
+            }
+            Some(Next::Nothing) if !self.finding.must_tell(&self.core) => self.nothing(),
+            _ => self.find(),
+        }
     }
 
     /// Takes the next message; blocks while there is none.
     #[inline(always)]
     pub(crate) fn take_until(&mut self, until: Until) -> Result<Taken> {
-        self.begin()?;
-        let taken = match self.finding.take(&self.core) {
-            Ok(Drained::Found(taken)) => taken,
-            other => self.wait_for_message(other, until)?,
-        };
-        self.taken = Some(taken);
-        Ok(taken)
+        match self.take_at_once() {
+            Some(taken) => Ok(taken),
+            None => self.wait_for_message(until),
+        }
     }
 
     /// Takes the next message if there is one, and nothing else: an end is left to be told.
@@ -109,7 +147,6 @@ impl Reader {
         Ok(self.taken)
     }
 
-    #[inline(always)]
     fn begin(&mut self) -> Result<()> {
         self.core.check_fork()?;
         if self.taken.is_some() {
@@ -127,11 +164,10 @@ impl Reader {
 
     #[cold]
     #[inline(never)]
-    fn find_otherwise(&mut self, found: Found) -> Result<Option<Taken>> {
-        match self.finding.judge(&self.core, found)? {
-            None => self.nothing(),
-            taken => Ok(taken),
-        }
+    fn find(&mut self) -> Result<Option<Taken>> {
+        self.begin()?;
+        self.taken = self.finding.look(&self.core)?;
+        if self.taken.is_none() { self.nothing() } else { Ok(self.taken) }
     }
 
     /// The answer of a ring that has nothing now.
@@ -140,20 +176,26 @@ impl Reader {
         self.core.idle().map(|()| None)
     }
 
+    /// Takes the next message; blocks while there is none. For whoever found none at once.
     #[cold]
     #[inline(never)]
-    fn wait_for_message(&mut self, found: Found, until: Until) -> Result<Taken> {
+    pub(crate) fn wait_for_message(&mut self, until: Until) -> Result<Taken> {
+        self.begin()?;
         let Self { core, finding, .. } = self;
-        if let Some(taken) = finding.judge(core, found)? {
-            return Ok(taken);
-        }
-        let taken = core.wait_for("message", until, || finding.look(core))?;
-        // Messages become ready in any order: the wake-up that came for this one may have been that for several.
-        let more = core.region.table().more(taken.ticket(), Stage::Ready);
-        core.spin.note(more);
-        if more {
-            core.cursors().items.0.notify_some(1);
-        }
+        let taken = match finding.look(core)? {
+            Some(taken) => taken,
+            None => {
+                let taken = core.wait_for("message", until, || finding.look(core))?;
+                // Messages become ready in any order: the wake-up that came for this one may have been that for several.
+                let more = core.region.table().more(taken.ticket(), Stage::Ready);
+                core.spin.note(more);
+                if more {
+                    core.cursors().items.0.notify_some(1);
+                }
+                taken
+            }
+        };
+        self.taken = Some(taken);
         Ok(taken)
     }
 
@@ -169,14 +211,19 @@ impl Reader {
     #[inline(always)]
     pub(crate) fn release_quietly(&mut self, bytes: u64) -> bool {
         let Some(taken) = self.taken.take() else { return false };
-        let counters = self.core.counters();
-        counters.messages.add(1);
-        counters.bytes.add(bytes);
+        self.count(bytes);
         if taken.redelivered() {
-            counters.redeliveries.add(1);
+            self.core.counters().redeliveries.add(1);
         }
         self.core.region.table().release(taken.ticket());
         true
+    }
+
+    #[inline(always)]
+    fn count(&self, bytes: u64) {
+        let counters = self.core.counters();
+        counters.messages.add(1);
+        counters.bytes.add(bytes);
     }
 
     /// Lets another consumer have what was taken, as if this one had died with it.
@@ -210,7 +257,6 @@ type Found = std::result::Result<Drained<Taken>, Corrupt>;
 
 impl Finding {
     /// What can be had: a message, nothing yet, or nothing any more if the stream has ended.
-    #[inline(always)]
     fn take(&mut self, core: &Participant) -> Found {
         let table = core.region.table();
         let seat = core.number as u8;

@@ -10,10 +10,12 @@ use bytemuck::Pod;
 use super::reader::{Reader, Taken};
 use super::writer::Writer;
 use crate::Result;
+use crate::algo::mpmc::Table;
 use crate::copy;
 use crate::participant::{NotSync, Participant};
 use crate::peer::Peer;
 use crate::shm::header::element_header;
+use crate::shm::region::Region;
 use crate::stats::Stats;
 use crate::waiting::Until;
 
@@ -49,10 +51,12 @@ impl<T: Pod> TypedProducer<T> {
     #[inline(always)]
     #[must_use = "a full ring takes nothing"]
     pub fn try_send(&mut self, element: &T) -> Result<bool> {
+        if self.send_at_once(element) {
+            return Ok(true);
+        }
         let ticket = self.writer.try_claim()?;
         if let Some(ticket) = ticket {
-            self.put(ticket, element);
-            self.writer.publish(size_of::<T>() as u64);
+            self.publish(ticket, element);
         }
         Ok(ticket.is_some())
     }
@@ -99,8 +103,8 @@ impl<T: Pod> TypedProducer<T> {
                 };
                 match ticket {
                     Ok(ticket) => {
-                        self.put(ticket, element);
-                        unannounced += u32::from(self.writer.publish_quietly(size_of::<T>() as u64));
+                        self.writer.publish_quietly(ticket, size_of::<T>() as u64, put(element));
+                        unannounced += 1;
                     }
                     Err(error) => {
                         outcome = Err(error);
@@ -118,18 +122,25 @@ impl<T: Pod> TypedProducer<T> {
 
     #[inline(always)]
     fn send_until(&mut self, element: &T, until: Until) -> Result<()> {
-        let ticket = self.writer.claim_until(until)?;
-        self.put(ticket, element);
-        self.writer.publish(size_of::<T>() as u64);
+        if self.send_at_once(element) { Ok(()) } else { self.send_later(element, until) }
+    }
+
+    #[inline(always)]
+    fn send_at_once(&mut self, element: &T) -> bool {
+        self.writer.send_at_once(size_of::<T>() as u64, put(element))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_later(&mut self, element: &T, until: Until) -> Result<()> {
+        let ticket = self.writer.wait_for_slot(until)?;
+        self.publish(ticket, element);
         Ok(())
     }
 
     #[inline(always)]
-    fn put(&mut self, ticket: u64, element: &T) {
-        let place = self.writer.core.region.payload(ticket, header::<T>()).cast::<T>();
-        // SAFETY: the payload has the element's size and alignment (the identity was checked to have the type's, and the
-        // stride and header follow from it), and is this producer's alone until it is published.
-        unsafe { copy::elements_into_ring(element, place, 1) };
+    fn publish(&mut self, ticket: u64, element: &T) {
+        self.writer.publish(ticket, size_of::<T>() as u64, put(element));
     }
 
     /// Marks that this producer is done, as [`mpmc::Producer::close`](super::Producer::close).
@@ -179,6 +190,28 @@ const fn header<T>() -> u64 {
     element_header(align_of::<T>() as u64)
 }
 
+/// What writes an element into a slot that its caller has claimed, in a ring of this type.
+#[inline(always)]
+fn put<T: Pod>(element: &T) -> impl FnOnce(&Region, &Table<'_>, u64) {
+    move |_, table, ticket| {
+        let place = table.payload(ticket, header::<T>()).cast::<T>();
+        // SAFETY: the payload has the element's size and alignment (the identity was checked to have the type's, and the
+        // stride and header follow from it), and is this producer's alone until it is published.
+        unsafe { copy::elements_into_ring(element, place, 1) };
+    }
+}
+
+/// Copies the element out of a slot that the caller has claimed.
+#[inline(always)]
+fn get<T: Pod>(table: &Table<'_>, ticket: u64) -> T {
+    let mut element = T::zeroed();
+    let place = table.payload(ticket, header::<T>()).cast::<T>();
+    // SAFETY: the payload has the element's size and alignment, as in `put`; every bit pattern is a valid `T` (it is
+    // plain old data), so what a hostile peer writes meanwhile is merely wrong.
+    unsafe { copy::elements_out_of_ring(place, &raw mut element, 1) };
+    element
+}
+
 /// An element as it was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Received<T> {
@@ -210,7 +243,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// As [`mpmc::Consumer::recv`](super::Consumer::recv).
     #[inline(always)]
     pub fn recv(&mut self) -> Result<T> {
-        Ok(self.recv_until(Until::Forever)?.element)
+        self.recv_until(Until::Forever, |received| received.element)
     }
 
     /// Receives the next element with its id; blocks while the ring is empty.
@@ -220,7 +253,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// As [`TypedConsumer::recv`].
     #[inline(always)]
     pub fn recv_with_id(&mut self) -> Result<Received<T>> {
-        self.recv_until(Until::Forever)
+        self.recv_until(Until::Forever, |received| received)
     }
 
     /// Receives the next element if there is one to be had now.
@@ -241,7 +274,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// As [`TypedConsumer::recv`], and [`Error::Timeout`](crate::Error::Timeout).
     #[inline(always)]
     pub fn recv_timeout(&mut self, timeout: Duration) -> Result<T> {
-        Ok(self.recv_until(Until::After(timeout))?.element)
+        self.recv_until(Until::After(timeout), |received| received.element)
     }
 
     /// Receives the next element; blocks while the ring is empty, until `deadline` at the latest.
@@ -251,7 +284,7 @@ impl<T: Pod> TypedConsumer<T> {
     /// As [`TypedConsumer::recv`], and [`Error::Timeout`](crate::Error::Timeout).
     #[inline(always)]
     pub fn recv_deadline(&mut self, deadline: Instant) -> Result<T> {
-        Ok(self.recv_until(Until::At(deadline))?.element)
+        self.recv_until(Until::At(deadline), |received| received.element)
     }
 
     /// Receives as many elements as there are to be had now, up to the length of `into`; blocks while there is none.
@@ -278,9 +311,19 @@ impl<T: Pod> TypedConsumer<T> {
         Ok(count)
     }
 
+    /// Receives an element and returns what `of` makes of it.
     #[inline(always)]
-    fn recv_until(&mut self, until: Until) -> Result<Received<T>> {
-        let taken = self.reader.take_until(until)?;
+    fn recv_until<R>(&mut self, until: Until, of: impl FnOnce(Received<T>) -> R) -> Result<R> {
+        match self.reader.recv_at_once(size_of::<T>() as u64, get::<T>) {
+            Some((element, id)) => Ok(of(Received { element, id, redelivered: false })),
+            None => self.recv_later(until).map(of),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn recv_later(&mut self, until: Until) -> Result<Received<T>> {
+        let taken = self.reader.wait_for_message(until)?;
         Ok(self.copy_out(taken))
     }
 
@@ -293,12 +336,7 @@ impl<T: Pod> TypedConsumer<T> {
 
     #[inline(always)]
     fn read(&self, taken: Taken) -> T {
-        let mut element = T::zeroed();
-        let place = self.reader.core.region.payload(taken.ticket(), header::<T>()).cast::<T>();
-        // SAFETY: the payload has the element's size and alignment, as in `put`; every bit pattern is a valid `T` (it is
-        // plain old data), so what a hostile peer writes meanwhile is merely wrong.
-        unsafe { copy::elements_out_of_ring(place, &raw mut element, 1) };
-        element
+        get(&self.reader.core.region.table(), taken.ticket())
     }
 
     /// Looks for the dead, as [`mpmc::Consumer::repair`](super::Consumer::repair).

@@ -73,7 +73,7 @@ impl Region {
         // identity's stride end exactly at the mapping's end; the area is page-aligned.
         let slots = unsafe { Slots::new(base.wrapping_add(DATA_OFFSET), capacity) };
         Ok(Self {
-            rows: Rows { slots, stride: stride as usize, capacity },
+            rows: Rows { slots, words: stride as usize / 8, capacity },
             map: ManuallyDrop::new(map),
             opened: ManuallyDrop::new(opened),
             base,
@@ -137,22 +137,15 @@ impl Region {
     /// The slots of a ring that has many participants.
     #[inline(always)]
     pub(crate) fn table(&self) -> Table<'_> {
-        Table { cursors: self.cursors(), rows: &self.rows }
+        Table { cursors: self.cursors(), rows: self.rows }
     }
 
-    /// Where the payload of a slot begins, behind a header of the ring's kind; it has room for the largest message,
-    /// rounded up to a multiple of eight.
-    #[inline(always)]
-    pub(crate) fn payload(&self, ticket: u64, header: u64) -> *mut u8 {
-        self.rows.slots.at(ticket, self.rows.stride).wrapping_add(header as usize)
-    }
-
-    /// The length of the message in a slot, in a ring of messages of any length.
+    /// The length of the message in a slot of this region's table, in a ring of messages of any length.
     #[inline(always)]
     #[allow(clippy::cast_ptr_alignment)] // a slot begins at a multiple of its stride, which is one of eight
-    pub(crate) fn slot_length(&self, ticket: u64) -> &Fact64 {
+    pub(crate) fn slot_length(&self, table: &Table<'_>, ticket: u64) -> &Fact64 {
         debug_assert!(self.identity.kind == Kind::Mpmc);
-        let slot = self.rows.slots.at(ticket, self.rows.stride);
+        let slot = table.place(ticket);
         // SAFETY: a slot of this kind has at least 16 bytes (decoding checked the stride against the header), aligned
         // to eight; all-integer memory is a valid atomic.
         unsafe { &*slot.wrapping_add(8).cast::<Fact64>() }

@@ -406,15 +406,15 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "mpmc T1: the tail is first loaded Relaxed",
         "mpmc::stream::everybody_sends_and_receives",
-        &[("mpmc.rs", "tail.load(Acquire)); // T1,", "tail.load(Relaxed)); // T1,")],
+        &[("mpmc.rs", "tail.0.load(Acquire)); // T1,", "tail.0.load(Relaxed)); // T1,")],
     ),
     mutant(
         "mpmc H1: the head is first loaded Relaxed",
         "mpmc::stream::everybody_sends_and_receives",
         &[(
             "mpmc.rs",
-            "let mut seen = Turn(head.load(Acquire)); // H1,",
-            "let mut seen = Turn(head.load(Relaxed)); // H1,",
+            "let seen = Turn(self.cursors.head.0.load(Acquire)); // H1,",
+            "let seen = Turn(self.cursors.head.0.load(Relaxed)); // H1,",
         )],
     ),
     mutant(
@@ -474,7 +474,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
     mutant(
         "mpmc G1: the count of returns is loaded Relaxed",
         "mpmc::death::the_repairer_of_a_consumer_dies_at_every_step",
-        &[("mpmc.rs", "returns.0.load(Acquire); // G1,", "returns.0.load(Relaxed); // G1,")],
+        &[("mpmc.rs", "returns.0.load(Acquire) // G1,", "returns.0.load(Relaxed) // G1,")],
     ),
     mutant(
         "mpmc G2: repair counts returns Relaxed",
@@ -549,7 +549,7 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[
             (
                 "mpmc.rs",
-                "        if seen.seat() != seat {\n            self.record(seen, from, to);\n        }\n",
+                "        if !seen.names(seat) {\n            self.record(seen, from, to);\n        }\n",
                 "",
             ),
             (
