@@ -1,5 +1,6 @@
 //! Waiting for the other side: polling, sleeping in slices, and noticing when it is in vain.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use crate::algo::signal::Announced;
@@ -30,6 +31,69 @@ impl Until {
     }
 }
 
+/// Times the processor is offered to the other side before sleeping: once for it to take its turn, and once more where
+/// somebody else took it.
+const YIELDS: u32 = 2;
+/// Offers that take longer than about a sleep and a wake go to others.
+const LONGEST_TURN: Duration = Duration::from_micros(50);
+/// Waits without an offer after one in vain, doubled each time up to the second of these: an offer that others take may
+/// cost milliseconds.
+const FIRST_REST: u32 = 2;
+const LONGEST_REST: u32 = 4096;
+/// Of so many waits one sleeps at once: whoever wakes us says where it runs, and it may have moved.
+const PROBE_WAITS: u32 = 256;
+
+/// Letting the other side run where both run on one processor. While both do, nobody has to be woken. It is a matter of the
+/// thread, and of who else runs on its processor, not of the ring.
+struct Yielding {
+    /// Waits so far.
+    waits: Cell<u32>,
+    /// Those to come without an offer, and how many there will be after the next one in vain.
+    resting: Cell<u32>,
+    next_rest: Cell<u32>,
+}
+
+thread_local! {
+    static YIELDING: Yielding = const {
+        Yielding { waits: Cell::new(0), resting: Cell::new(0), next_rest: Cell::new(FIRST_REST) }
+    };
+}
+
+impl Yielding {
+    /// Offers the processor, if that pays, until `attempt` yields something.
+    fn poll<T>(&self, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+        self.waits.set(self.waits.get().wrapping_add(1));
+        let rest = self.resting.get();
+        self.resting.set(rest.saturating_sub(1));
+        if rest > 0 || self.waits.get() % PROBE_WAITS == 0 {
+            return Ok(None);
+        }
+        let start = Instant::now();
+        for _ in 0..YIELDS {
+            std::thread::yield_now();
+            let found = attempt()?;
+            let is_slow = start.elapsed() > LONGEST_TURN;
+            if found.is_some() && !is_slow {
+                self.next_rest.set(FIRST_REST);
+                return Ok(found);
+            }
+            if found.is_some() || is_slow {
+                self.rest();
+                return Ok(found);
+            }
+        }
+        self.rest();
+        Ok(None)
+    }
+
+    /// After an offer in vain.
+    fn rest(&self) {
+        let rest = self.next_rest.get();
+        self.resting.set(rest);
+        self.next_rest.set((2 * rest).min(LONGEST_REST));
+    }
+}
+
 impl Participant {
     /// Repeats `attempt` until it yields something: polling first, then sleeping in slices.
     ///
@@ -45,8 +109,13 @@ impl Participant {
             Role::Producer => For::Space,
             Role::Consumer => For::Messages,
         };
-        let polls = !self.shares_its_processor() && self.spin.is_due();
-        if polls {
+        if self.shares_its_processor() {
+            if self.wait == Wait::Adaptive {
+                if let Some(found) = YIELDING.with(|yielding| yielding.poll(&mut attempt))? {
+                    return Ok(found);
+                }
+            }
+        } else if self.spin.is_due() {
             if let Some(found) = self.spin.poll(polled, &mut attempt)? {
                 return Ok(found);
             }
