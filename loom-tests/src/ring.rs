@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::rc::Rc;
 
 use crate::algo::record::{self, HEADER};
-use crate::algo::signal::Signal;
+use crate::algo::signal::{Announced, Signal};
 use crate::algo::slots::Slots;
 use crate::algo::spsc;
 use crate::algo::stream::Drained;
@@ -86,6 +86,7 @@ pub(crate) fn wait_for<T>(
     asleep: &'static str,
     mut look: impl FnMut() -> Option<T>,
 ) -> T {
+    let mut announced = Announced::default();
     loop {
         match wait {
             Wait::Spin => {
@@ -99,7 +100,7 @@ pub(crate) fn wait_for<T>(
                     reach(asleep);
                     Duration::MAX
                 };
-                let found = signal.wait_unless(|| Ok::<_, Infallible>(look()), timeout);
+                let found = signal.wait_unless(&mut announced, || Ok::<_, Infallible>(look()), timeout);
                 if let Ok(Some(found)) = found {
                     return found;
                 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use crate::algo::signal::Signal;
+use crate::algo::signal::{Announced, Signal};
 use crate::explore::reach;
 use crate::sync::{AtomicU64, Duration, Ordering::Relaxed};
 
@@ -44,7 +44,9 @@ impl Progress {
 
     /// Announces a waiter that never sleeps, as one that dies first.
     pub fn announce_and_leave(&self) {
-        let Ok(_) = self.signal.wait_unless(|| Ok::<_, Infallible>(Some(())), || Duration::MAX);
+        let mut announced = Announced::default();
+        let Ok(_) =
+            self.signal.wait_unless(&mut announced, || Ok::<_, Infallible>(Some(())), || Duration::MAX);
     }
 
     /// Makes progress of another kind, and wakes whatever the signal says.
@@ -56,13 +58,14 @@ impl Progress {
     /// Waits for progress.
     pub fn wait_for(&self, wanted: u64) {
         let there = || self.count.load(Relaxed) >= wanted;
+        let mut announced = Announced::default();
         while !there() {
             let look = || {
                 let there = there();
                 reach(if there { "seen at the second look" } else { "not there" });
                 Ok::<_, Infallible>(there.then_some(()))
             };
-            let Ok(_) = self.signal.wait_unless(look, || Duration::MAX);
+            let Ok(_) = self.signal.wait_unless(&mut announced, look, || Duration::MAX);
         }
     }
 }
@@ -84,7 +87,9 @@ impl Pieces {
 
     /// Announces a waiter that never sleeps, as one that dies first.
     pub fn announce_and_leave(&self) {
-        let Ok(_) = self.signal.wait_unless(|| Ok::<_, Infallible>(Some(())), || Duration::MAX);
+        let mut announced = Announced::default();
+        let Ok(_) =
+            self.signal.wait_unless(&mut announced, || Ok::<_, Infallible>(Some(())), || Duration::MAX);
     }
 
     /// Adds so many, and wakes as many. Returns whether anybody seemed to wait.
@@ -108,8 +113,8 @@ impl Pieces {
             reach("not there");
             Ok(None)
         };
-        while self.signal.wait_unless(look, || Duration::MAX).unwrap_or_else(|never| match never {}).is_none()
-        {
-        }
+        let mut announced = Announced::default();
+        let mut wait = || self.signal.wait_unless(&mut announced, look, || Duration::MAX);
+        while wait().unwrap_or_else(|never| match never {}).is_none() {}
     }
 }

@@ -42,6 +42,7 @@ mod fork;
 mod guard;
 pub mod inspect;
 pub mod mpmc;
+mod offer;
 mod options;
 mod participant;
 mod peer;

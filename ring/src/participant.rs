@@ -10,6 +10,7 @@ use crate::algo::cursors::Cursors;
 use crate::algo::signal::Signal;
 use crate::algo::stream::Drained;
 use crate::mpmc::dead;
+use crate::offer::Offer;
 use crate::options::{Create, PeerLoss, Settings, Wait};
 use crate::peer::{Peer, Role};
 use crate::registration::is_registered;
@@ -47,6 +48,7 @@ pub(crate) struct Participant {
     pub(crate) number: usize,
     pub(crate) wait: Wait,
     pub(crate) spin: Spin,
+    pub(crate) offer: Offer,
     pub(crate) slice: Duration,
     pub(crate) peer_loss: PeerLoss,
     /// When it last looked for the dead.
@@ -169,6 +171,7 @@ impl Participant {
             number,
             wait: options.wait,
             spin,
+            offer: Offer::new(),
             slice: options.slice.clamp(SHORTEST_SLICE, LONGEST_SLICE),
             peer_loss: options.peer_loss,
             swept: Cell::new(Instant::now()),

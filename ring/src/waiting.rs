@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::algo::signal::Announced;
 use crate::options::{PeerLoss, Wait};
 use crate::participant::Participant;
 use crate::peer::{Peer, Role};
 use crate::shm::header::{SeatState, now_ns};
-use crate::shm::object;
+use crate::shm::{object, seats};
 use crate::spin::For;
 use crate::{Error, Result};
 
@@ -44,8 +45,13 @@ impl Participant {
             Role::Producer => For::Space,
             Role::Consumer => For::Messages,
         };
-        let polls = !self.shares_its_processor() && self.spin.is_due();
-        if polls {
+        if self.shares_its_processor() {
+            if self.wait == Wait::Adaptive {
+                if let Some(found) = self.offer.make(&mut attempt)? {
+                    return Ok(found);
+                }
+            }
+        } else if self.spin.is_due() {
             if let Some(found) = self.spin.poll(polled, &mut attempt)? {
                 return Ok(found);
             }
@@ -54,10 +60,11 @@ impl Participant {
         let start = Instant::now();
         let deadline = until.deadline(start);
         let mut look_around = start + self.slice;
+        let mut announced = Announced::default();
         loop {
             let slept = self.wait != Wait::Spin;
             let found = if slept {
-                self.my_signal().wait_unless(&mut attempt, || {
+                self.my_signal().wait_unless(&mut announced, &mut attempt, || {
                     let wake = deadline.map_or(look_around, |deadline| deadline.min(look_around));
                     self.counters().parks.add(1);
                     self.counters().active_ns.set(now_ns());
@@ -69,17 +76,23 @@ impl Participant {
             if let Some(found) = found {
                 return Ok(found);
             }
+            // Woken, most likely: to announce itself first would cost a barrier, and the next publisher a wake of nobody.
+            let mut found = if slept { attempt()? } else { None };
             let now = Instant::now();
-            if now >= look_around {
-                look_around = now + self.slice;
+            let is_over = now >= look_around;
+            if is_over && found.is_none() {
                 self.repair()?;
-                if let Some(found) = attempt()? {
-                    if slept {
-                        // Nobody woke us for this: the waker was killed first, or it came just now.
-                        self.counters().slice_rescues.add(1);
-                    }
-                    return Ok(found);
+                found = attempt()?;
+            }
+            if let Some(found) = found {
+                if is_over && slept {
+                    // Nobody woke us for this: the waker was killed first, or it came just now.
+                    self.counters().slice_rescues.add(1);
                 }
+                return Ok(found);
+            }
+            if is_over {
+                look_around = now + self.slice;
                 if let Some(lost) = self.lost_peer()? {
                     // What it did before it died counts.
                     return attempt()?.ok_or(lost);
@@ -106,17 +119,23 @@ impl Participant {
 
     /// Why waiting for the other side is in vain, if it is.
     fn lost_peer(&self) -> Result<Option<Error>> {
+        if self.is_somebody_there()? {
+            return Ok(None);
+        }
         let mut died = None;
         for number in self.other_side() {
             let seat = self.region.seat(number);
             // Looked at before and after the lock: whoever sits down or leaves in between is not the dead one.
             let holder = || (seat.state(), seat.counters.attaches.get());
             let before = holder();
+            if !matches!(before.0, SeatState::Attached | SeatState::Repaired) {
+                continue;
+            }
             let who = seat.peer(number);
             if self.is_held(number)? {
                 return Ok(None);
             }
-            if matches!(before.0, SeatState::Attached | SeatState::Repaired) && holder() == before {
+            if holder() == before {
                 died = Some(Box::new(who));
             }
         }
@@ -137,9 +156,25 @@ impl Participant {
         })
     }
 
+    /// Whether any of them is alive: one look for each row of seats side by side.
+    fn is_somebody_there(&self) -> Result<bool> {
+        let mut numbers = self.other_side().peekable();
+        while let Some(first) = numbers.next() {
+            let mut count = 1;
+            while numbers.next_if_eq(&(first + count)).is_some() {
+                count += 1;
+            }
+            let held = seats::any_held(self.region.file(), first, count);
+            if held.map_err(|error| self.os("looking for the other side", error))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     #[cold]
     fn timeout(&self, what: &'static str, waited: Duration) -> Error {
-        let peer_attached = self.other_side().any(|number| self.is_held(number).unwrap_or(false));
+        let peer_attached = self.is_somebody_there().unwrap_or(false);
         Error::Timeout { ring: self.ring.clone(), what, waited, peer_attached }
     }
 
@@ -148,11 +183,12 @@ impl Participant {
         self.check_fork()?;
         let start = Instant::now();
         let deadline = start.checked_add(timeout);
+        let mut announced = Announced::default();
         loop {
             // Whoever attaches wakes us.
             let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let sleep = || left().map_or(self.slice, |left| left.min(self.slice));
-            let found = self.my_signal().wait_unless(|| self.peer(), sleep)?;
+            let found = self.my_signal().wait_unless(&mut announced, || self.peer(), sleep)?;
             // What woke us may have been news for somebody who waits for messages or space.
             if self.region.identity().kind.is_mpmc() {
                 self.my_signal().notify_some(1);

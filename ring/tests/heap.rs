@@ -58,6 +58,7 @@ use std::time::Duration;
 
 use algo::cursors::Cursors;
 use algo::record;
+use algo::signal::Announced;
 use algo::slots::Slots;
 use algo::spsc::{Consumer, Producer};
 use algo::stream::Drained;
@@ -130,10 +131,11 @@ fn produce(ring: &Ring, numbers: std::ops::Range<u64>) {
                 held = 0;
                 cursors.items.0.notify(|| ());
                 let mut waits = 0..WAITS;
+                let mut announced = Announced::default();
                 loop {
                     waits.next().expect("the consumer goes on");
                     let look = || Ok::<_, Infallible>(producer.claim_record(cursors, 0, len).expect("right"));
-                    if let Ok(Some(skip)) = cursors.space.0.wait_unless(look, || SLICE) {
+                    if let Ok(Some(skip)) = cursors.space.0.wait_unless(&mut announced, look, || SLICE) {
                         break skip;
                     }
                 }
@@ -184,6 +186,7 @@ fn consume(ring: &Ring) -> u64 {
     let attach = || Consumer::attach(cursors, CAPACITY, record::HEADER).expect("positions are right");
     let mut consumer = attach();
     let (mut number, mut waits) = (0, 0);
+    let mut announced = Announced::default();
     loop {
         let found = match look(ring, &mut consumer) {
             Ok(None) => {
@@ -191,7 +194,7 @@ fn consume(ring: &Ring) -> u64 {
                 assert!(waits < WAITS, "the producer goes on");
                 consumer.release(cursors);
                 cursors.space.0.notify(|| ());
-                cursors.items.0.wait_unless(|| look(ring, &mut consumer), || SLICE)
+                cursors.items.0.wait_unless(&mut announced, || look(ring, &mut consumer), || SLICE)
             }
             found => found,
         };

@@ -1,11 +1,13 @@
 //! Targets of one process: a receiver with nothing to receive, coming and going, many participants and many rings.
 
 use std::hint::black_box;
+use std::sync::atomic::AtomicU32;
 use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, UsageWho, getrlimit, getrusage, setrlimit};
 use nix::time::{ClockId, clock_gettime};
 use podring::{Consumer, Wait};
+use rustix::thread::futex::{self, Flags, Timespec};
 
 use super::desk::Desk;
 use super::line::{Limit, Line};
@@ -29,12 +31,19 @@ pub(super) fn idle(desk: &Desk) -> Result<Vec<Line>> {
         let ring = scratch.ring("idle");
         let _tx = ring.options().producer()?;
         let mut rx = ring.options().wait(wait).consumer()?;
-        lines.push(waiting(&format!("idle receiver, {name}"), || expect_timeout(rx.recv_timeout(IDLE)))?);
+        let (share, measured) = waiting(|| expect_timeout(rx.recv_timeout(IDLE)))?;
+        lines.push(idling(&format!("idle receiver, {name}"), share, measured));
     }
     let ring = scratch.ring("idle");
     let _tx = ring.many().producer()?;
     let mut rx = ring.many().consumer()?;
-    lines.push(waiting("idle receiver of many, adaptive", || expect_timeout(rx.recv_timeout(IDLE)))?);
+    let (share, measured) = waiting(|| expect_timeout(rx.recv_timeout(IDLE)))?;
+    lines.push(idling("idle receiver of many, adaptive", share, measured));
+    let (_, measured) = waiting(|| {
+        sleep_in_slices();
+        Ok(())
+    })?;
+    lines.push(Line::figure("nothing but a futex, as many wake-ups", measured));
 
     let limit = Limit::AtMost(2.0);
     let mut poll = |what: &str, look: &mut dyn FnMut() -> podring::Result<bool>| -> Result<()> {
@@ -69,8 +78,23 @@ fn expect_timeout<T>(received: podring::Result<T>) -> Result<()> {
     }
 }
 
-/// The part of a CPU that this process takes while it waits.
-fn waiting(row: &str, wait: impl FnOnce() -> Result<()>) -> Result<Line> {
+fn idling(row: &str, share: f64, measured: String) -> Line {
+    Line::judged(row, "0 % CPU", Limit::AtMost(NOTHING_PERCENT), share, measured)
+}
+
+/// What a receiver does that only sleeps in slices and looks at nothing.
+fn sleep_in_slices() {
+    let word = AtomicU32::new(0);
+    let slice = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+    let start = Instant::now();
+    while start.elapsed() < IDLE {
+        // Nobody wakes it: every sleep ends with its slice.
+        let _ = futex::wait(&word, Flags::empty(), 0, Some(&slice));
+    }
+}
+
+/// The part of a CPU that this process takes while it waits, in per cent, and that in words.
+fn waiting(wait: impl FnOnce() -> Result<()>) -> Result<(f64, String)> {
     let used = || clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID).map_err(|e| Error::os("the CPU clock", e));
     let wakes = || {
         getrusage(UsageWho::RUSAGE_SELF)
@@ -82,7 +106,7 @@ fn waiting(row: &str, wait: impl FnOnce() -> Result<()>) -> Result<Line> {
     let share = (Duration::from(used()?) - before).as_secs_f64() / start.elapsed().as_secs_f64() * 100.0;
     let wakes = (wakes()? - slept) as f64 / start.elapsed().as_secs_f64();
     let measured = format!("{share:.3} % of a CPU, {wakes:.0} wake-ups a second");
-    Ok(Line::judged(row, "0 % CPU", Limit::AtMost(NOTHING_PERCENT), share, measured))
+    Ok((share, measured))
 }
 
 /// Nanoseconds of one look that finds nothing.

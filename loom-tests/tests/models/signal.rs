@@ -38,6 +38,48 @@ fn no_wake_up_is_lost_without_fences() {
     wake(Model::new("signal, barrier, twice, restless").restless(), false, 2);
 }
 
+/// A waiter that is woken and has to wait on announces itself anew, and has publishers pass another barrier.
+#[test]
+fn waiting_on_without_fences() {
+    Model::new("signal, barrier, woken in vain").must_reach(&["woke", "nobody to wake", "not there"]).pair(
+        Progress::default,
+        |progress| {
+            progress.advance(1);
+            progress.advance(2);
+        },
+        |progress| progress.wait_for(2),
+        |_| {},
+    );
+}
+
+/// A waiter may die between announcing itself and its barrier: the next one finds the word announced and has its own
+/// barrier to make.
+#[test]
+fn a_waiter_may_die_before_its_barrier() {
+    let mut executions = 0;
+    for steps in 0.. {
+        let model =
+            Model::new(format!("signal, death before step {steps} of announcing")).quiet().unbounded();
+        let account = model.pair(
+            Progress::default,
+            |progress| {
+                progress.advance(1);
+            },
+            move |progress| {
+                reach(if mortal(steps, || progress.announce_and_leave()) { "lived" } else { "died" });
+                progress.wait_for(1);
+            },
+            |_| {},
+        );
+        executions += account.executions;
+        if !account.reached.contains("died") {
+            println!("model announcing, death before each of {steps} steps: {executions} executions");
+            assert!(steps >= 3, "announcing has fewer steps than it should: {steps}");
+            return;
+        }
+    }
+}
+
 /// The barrier does not reach a publisher who may not register: it fences.
 #[test]
 fn a_stranger_publishes() {

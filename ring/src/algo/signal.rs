@@ -26,6 +26,10 @@ const EPOCH: u32 = 8;
 /// Attempts to clear the bit before waking anyway; only a peer that rewrites the word for ever gets here.
 const ATTEMPTS: u32 = 64;
 
+/// What a waiter last made of the word when it announced itself.
+#[derive(Debug, Default)]
+pub(crate) struct Announced(Option<u32>);
+
 /// One direction's wait word.
 #[derive(Debug, Default)]
 #[repr(transparent)]
@@ -142,13 +146,21 @@ impl Signal {
 
     /// One round of waiting: announces a waiter, looks once more, and if there still is nothing, sleeps until
     /// woken, until the time is over, or for no reason. The caller looks again in any case.
+    ///
+    /// Whoever goes back to sleep is still announced if the word is what `announced` says: it has never been anything
+    /// else since, as every wake adds to it. So publishers have seen us ever since the barrier, and before it we looked.
     pub(crate) fn wait_unless<T, E>(
         &self,
+        announced: &mut Announced,
         look: impl FnOnce() -> Result<Option<T>, E>,
         timeout: impl FnOnce() -> Duration,
     ) -> Result<Option<T>, E> {
-        let key = self.word.fetch_or(WAITING, Relaxed) | WAITING;
-        self.order(key);
+        let mut key = self.word.load(Relaxed);
+        if announced.0 != Some(key) {
+            key = self.word.fetch_or(WAITING, Relaxed) | WAITING;
+            self.order(key);
+            announced.0 = Some(key);
+        }
         let found = look()?;
         if found.is_none() {
             futex::wait(&self.word, key, timeout());

@@ -57,9 +57,14 @@ pub(crate) fn give_back_all(file: &File) {
 
 /// Whether somebody else alive holds the seat. Works on a descriptor opened for reading, too.
 pub(crate) fn is_held(file: &File, seat: usize) -> io::Result<bool> {
+    any_held(file, seat, 1)
+}
+
+/// Whether somebody else alive holds any of `count` seats in a row: one call, however many they are.
+pub(crate) fn any_held(file: &File, first: usize, count: usize) -> io::Result<bool> {
     loop {
         // Asking for a read lock: only a write lock is in its way, which takes permission to write.
-        let mut probe = range(libc::F_RDLCK, seat, 1);
+        let mut probe = range(libc::F_RDLCK, first, count);
         match fcntl(file, FcntlArg::F_OFD_GETLK(&mut probe)) {
             Ok(_) => return Ok(probe.l_type != libc::F_UNLCK as libc::c_short),
             Err(Errno::EINTR) => {}

@@ -147,8 +147,8 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         &[
             (
                 "signal.rs",
-                "        let key = self.word",
-                "        sync::heavy();\n        let key = self.word",
+                "            key = self.word.fetch_or",
+                "            sync::heavy();\n            key = self.word.fetch_or",
             ),
             ("signal.rs", "word & SETTLED == 0 && !sync::heavy()", "false"),
         ],
@@ -212,13 +212,27 @@ pub(crate) const MUTANTS: &[Mutant] = &[
         )],
     ),
     mutant(
+        "another one's announcement is taken for one's own",
+        "signal::a_waiter_may_die_before_its_barrier",
+        &[("signal.rs", "if announced.0 != Some(key) {", "if key & WAITING == 0 {")],
+    ),
+    mutant(
+        "an announcement is believed after a wake",
+        "signal::waiting_on_without_fences",
+        &[(
+            "signal.rs",
+            "if announced.0 != Some(key) {",
+            "if announced.0.is_some() {\n            key = self.word.fetch_or(WAITING, Relaxed) | WAITING;\n        } else {",
+        )],
+    ),
+    mutant(
         "progress is only looked for before announcing",
         "signal::no_wake_up_is_lost",
         &[
             (
                 "signal.rs",
-                "let key = self.word.fetch_or",
-                "let found = look()?;\n        let key = self.word.fetch_or",
+                "let mut key = self.word.load",
+                "let found = look()?;\n        let mut key = self.word.load",
             ),
             (
                 "signal.rs",
