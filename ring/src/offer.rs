@@ -1,23 +1,24 @@
 //! Offering the processor to the other side, where both run on the same one: then nobody has to be woken.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::Result;
 
 /// Times the processor is offered before sleeping: once for the other side to take its turn, and once more where somebody
 /// else took it.
 const YIELDS: u32 = 2;
-/// What an offer that finds something saves at best: a sleep and a wake.
-const WORTH: Duration = Duration::from_micros(10);
+/// What an offer saves: half of a sleep and a wake, as the other side waits as often. And from when on one is slow.
+const WORTH_NS: u64 = 2500;
+const SLOW_NS: u64 = 4 * WORTH_NS;
 /// Waits without an offer after one that was quick and in vain, doubled each time up to the second of these.
 const FIRST_REST: u32 = 2;
 const LONGEST_REST: u32 = 4096;
 /// Of so many waits one sleeps at once: whoever wakes us says where it runs, and it may have moved.
 const PROBE_WAITS: u32 = 256;
 
-/// When to offer it. Beside a stranger who never stops computing an offer can take a turn of milliseconds; so an offer that
-/// took longer than a sleep would have is made up for by as many waits without one as it could have saved.
+/// When to offer it. Beside a stranger who never stops computing an offer can take a turn of milliseconds; so one that is
+/// slow is made up for by as many waits without an offer as could have saved its time.
 #[derive(Debug)]
 pub(crate) struct Offer {
     /// Waits so far.
@@ -54,19 +55,19 @@ impl Offer {
         for _ in 0..YIELDS {
             let_others_run();
             found = attempt()?;
-            if found.is_some() || start.elapsed() > WORTH {
+            if found.is_some() {
                 break;
             }
         }
-        self.learn(found.is_some(), start.elapsed());
+        self.learn(found.is_some(), start.elapsed().as_nanos() as u64);
         Ok(found)
     }
 
     /// After an offer: whether it found something, and how long it took.
-    fn learn(&self, found: bool, took: Duration) {
-        let made_up_for = (took.as_nanos() / WORTH.as_nanos()).try_into().unwrap_or(LONGEST_REST);
+    fn learn(&self, found: bool, took_ns: u64) {
+        let slow = if took_ns > SLOW_NS { took_ns / WORTH_NS } else { 0 };
         let in_vain = if found { 0 } else { self.next_rest.get() };
-        self.resting.set(in_vain.max(made_up_for).min(LONGEST_REST));
+        self.resting.set(in_vain.max(slow.min(LONGEST_REST.into()) as u32));
         self.next_rest.set(if found { FIRST_REST } else { (2 * in_vain).min(LONGEST_REST) });
     }
 }
@@ -76,11 +77,11 @@ mod tests {
     use super::*;
 
     /// How many of `waits` make an offer if each takes this long.
-    fn offers(offer: &Offer, waits: u32, found: bool, took: Duration) -> u32 {
+    fn offers(offer: &Offer, waits: u32, found: bool, took_ns: u64) -> u32 {
         let due = |_: &u32| {
             let due = offer.is_due();
             if due {
-                offer.learn(found, took);
+                offer.learn(found, took_ns);
             }
             due
         };
@@ -91,7 +92,7 @@ mod tests {
     fn offers_that_find_something_at_once_are_made_again_and_again() {
         let offer = Offer::new();
         assert_eq!(
-            offers(&offer, PROBE_WAITS, true, WORTH / 2),
+            offers(&offer, PROBE_WAITS, true, WORTH_NS),
             PROBE_WAITS - 1,
             "all but the one that sleeps at once"
         );
@@ -101,19 +102,19 @@ mod tests {
     fn offers_in_vain_become_rare_until_one_finds_something() {
         let offer = Offer::new();
         let many = 3 * LONGEST_REST;
-        assert!(offers(&offer, many, false, WORTH / 2) < 14);
+        assert!(offers(&offer, many, false, WORTH_NS) < 14);
         while !offer.is_due() {}
-        offer.learn(true, WORTH / 2);
-        assert!(offers(&offer, 100, true, WORTH / 2) > 98);
+        offer.learn(true, WORTH_NS);
+        assert!(offers(&offer, 100, true, WORTH_NS) > 98);
     }
 
     #[test]
     fn what_an_offer_took_too_long_is_made_up_for() {
         let offer = Offer::new();
-        let turn = Duration::from_millis(3);
-        let made = offers(&offer, 100_000, true, turn);
-        assert!(turn * made <= WORTH * 100_000 + turn, "{made} offers of {turn:?}");
-        assert!(made > 100, "it is tried again: {made}");
+        let turn_ns = 3_000_000;
+        let made = offers(&offer, 100_000, true, turn_ns);
+        assert!(turn_ns * u64::from(made) <= WORTH_NS * 100_000 + turn_ns, "{made} offers of {turn_ns} ns");
+        assert!(made > 50, "it is tried again: {made}");
     }
 
     #[test]
