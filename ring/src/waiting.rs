@@ -46,7 +46,8 @@ impl Participant {
             Role::Consumer => For::Messages,
         };
         if self.shares_its_processor() {
-            if self.wait == Wait::Adaptive {
+            // Not for space: there is much to read before the other side has nothing to do.
+            if self.wait == Wait::Adaptive && polled == For::Messages {
                 if let Some(found) = self.offer.make(&mut attempt)? {
                     return Ok(found);
                 }
