@@ -90,7 +90,7 @@ pub struct Arguments {
     #[arg(long, value_parser = Condition::parse, value_name = "CONDITION", help_heading = "Gate")]
     pub fail_if: Vec<Condition>,
     /// With --fail-if or --baseline: go on until it can be told, up to this many runs
-    #[arg(long, default_value_t = 25, value_parser = clap::value_parser!(u16).range(5..), value_name = "N", help_heading = "Gate")]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u16).range(5..), value_name = "N", help_heading = "Gate")]
     pub most_runs: u16,
 
     /// Round trips of each form of the floor, before and after each run
