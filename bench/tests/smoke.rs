@@ -79,8 +79,8 @@ fn every_case_gives_a_figure_and_nothing_stays() {
     let trips = of("latency");
     assert_eq!(
         trips.len(),
-        2 * (3 * 2 + 2),
-        "two ways to wait; byte rings of three sizes, typed rings of two"
+        2 * (3 * 2 + 2 * 2),
+        "two ways to wait; byte rings of three sizes, typed rings of two, copied or in place each"
     );
     for trip in trips {
         assert!(trip["count"].as_f64().unwrap() >= 200.0, "{trip}");
@@ -93,7 +93,7 @@ fn every_case_gives_a_figure_and_nothing_stays() {
         );
     }
     let streams = of("throughput");
-    assert_eq!(streams.len(), 2 * 2 * (3 * 2 + 2));
+    assert_eq!(streams.len(), 2 * 2 * (3 * 2 + 2 * 2));
     for stream in streams {
         let rate = stream["msgs_per_s"].as_f64().unwrap();
         let size = stream["message_bytes"].as_f64().unwrap();
@@ -245,7 +245,7 @@ fn another_process_serves() {
     }
     assert!(server.wait().unwrap().success(), "{}", String::from_utf8_lossy(&output.stderr));
     let result = json(&output);
-    assert_eq!(result["results"].as_array().unwrap().len(), 6 + 6 + 12);
+    assert_eq!(result["results"].as_array().unwrap().len(), 8 + 8 + 16);
     assert_eq!(dir.entries(), 0);
 }
 
@@ -277,16 +277,16 @@ fn every_form_of_the_result() {
         .bench(&[&TINY[..], &["--size=64", "latency", "--fail-if=p50 > 10s", forms, &out_option]].concat()));
     let read = |ending: &str| std::fs::read_to_string(format!("{}.{ending}", out.display())).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&read("json")).unwrap()["verdicts"][0]["outcome"], "pass");
-    assert_eq!(read("csv").lines().count(), 1 + 6);
-    assert_eq!(read("hgrm").matches("#[Case = ").count(), 6);
+    assert_eq!(read("csv").lines().count(), 1 + 8);
+    assert_eq!(read("hgrm").matches("#[Case = ").count(), 8);
     let bmf: Value = serde_json::from_str(&read("bmf.json")).unwrap();
     assert!(
         bmf["latency/podring/64B/adaptive/process/64KiB"]["latency"]["value"].as_f64().unwrap() > 0.0,
         "{bmf}"
     );
-    assert_eq!(serde_json::from_str::<Value>(&read("github.json")).unwrap().as_array().unwrap().len(), 12);
+    assert_eq!(serde_json::from_str::<Value>(&read("github.json")).unwrap().as_array().unwrap().len(), 16);
     assert!(read("prom").ends_with("# EOF\n"));
-    assert!(read("junit.xml").contains("tests=\"6\" failures=\"0\" errors=\"0\""));
+    assert!(read("junit.xml").contains("tests=\"8\" failures=\"0\" errors=\"0\""));
     assert!(read("md").contains("| **pass** "), "{}", read("md"));
 }
 
@@ -388,7 +388,7 @@ fn spinning_on_both_sides() {
     // Few: where there is one CPU, each turn costs a slice of the scheduler.
     let few = ["--count=20", "--runs=1", "--floor-count=4", "--wait=spin", "--size=64", "--json"];
     let result = json(&run(dir.bench(&few)));
-    assert_eq!(result["results"].as_array().unwrap().len(), 3 + 6);
+    assert_eq!(result["results"].as_array().unwrap().len(), 4 + 8);
     assert_eq!(dir.entries(), 0);
 }
 
